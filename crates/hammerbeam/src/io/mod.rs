@@ -1,0 +1,4 @@
+//! Sockets on hammerbeam's own reactor.
+
+pub(crate) mod driver;
+pub(crate) mod registration;

@@ -1,0 +1,17 @@
+//! Mailboxes: how messages get from one process into another.
+//!
+//! A send pushes a node onto the receiver's [word](word) and wakes it with the same instruction; the receiver takes the whole
+//! stack at once into its private [inbox](inbox), in order. [Limits](limit) are off by default; a send never waits.
+
+pub(crate) mod deliver;
+pub(crate) mod inbox;
+pub(crate) mod limit;
+pub(crate) mod node;
+pub(crate) mod receive;
+mod sync;
+pub(crate) mod word;
+
+pub use limit::{MailboxLimit, OnFull};
+#[doc(hidden)]
+pub use receive::Select;
+pub use receive::{Received, Recv, RecvAny, RecvInfo};

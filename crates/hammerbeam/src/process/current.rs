@@ -1,0 +1,181 @@
+//! Where this thread is: which process it runs, for which runtime, with how many reductions left.
+//!
+//! **Promise.** [`with_process`] hands out the process that this thread is polling, and nothing else: a [`Cx`](crate::Cx) that
+//! was carried out of its process finds that it is not at home.
+//! **Not promised.** Nothing here keeps a process or a runtime alive.
+
+use std::cell::Cell;
+use std::ptr::{self, NonNull};
+
+use crate::process::block::{Header, Runnable};
+use crate::process::{Exit, Pid};
+use crate::runtime::Shared;
+use crate::scheduler::worker::Local;
+
+/// Reductions that a process may spend before it goes to the back of the queue.
+pub(crate) const SLICE: i32 = 2000;
+
+pub(crate) struct Here {
+    process: Cell<*const Header>,
+    runtime: Cell<*const Shared>,
+    /// The worker whose loop this thread runs; null elsewhere.
+    local: Cell<*const Local>,
+    budget: Cell<i32>,
+    /// Why the process that this thread takes apart has ended.
+    ending: Cell<*const Exit>,
+}
+
+thread_local! {
+    static HERE: Here = const {
+        Here {
+            process: Cell::new(ptr::null()),
+            runtime: Cell::new(ptr::null()),
+            local: Cell::new(ptr::null()),
+            budget: Cell::new(0),
+            ending: Cell::new(ptr::null()),
+        }
+    };
+}
+
+/// The process that this thread is polling right now, if any.
+pub(crate) fn with_process<R>(look: impl FnOnce(&Header) -> R) -> Option<R> {
+    HERE.with(|here| {
+        // SAFETY: set by `Polling` for the time of a poll, during which this thread owns the process.
+        unsafe { here.process.get().as_ref() }.map(look)
+    })
+}
+
+/// The process with this pid, if this thread is polling it.
+pub(crate) fn at_home<R>(pid: Pid, look: impl FnOnce(&Header) -> R) -> Option<R> {
+    with_process(|header| {
+        (header.number() == pid.slot() && header.slot.generation() == pid.generation())
+            .then(|| look(header))
+    })
+    .flatten()
+}
+
+/// The pid of the process that is running on this thread.
+///
+/// In Erlang: `self/0`.
+///
+/// ```
+/// assert_eq!(hammerbeam::self_pid(), None);
+/// ```
+#[must_use]
+pub fn self_pid() -> Option<Pid> {
+    with_process(Header::pid)
+}
+
+/// The runtime that this thread belongs to or has entered.
+pub(crate) fn with_runtime<R>(look: impl FnOnce(&Shared) -> R) -> Option<R> {
+    HERE.with(|here| {
+        // SAFETY: set by `Entered`, whose owner keeps the runtime.
+        unsafe { here.runtime.get().as_ref() }.map(look)
+    })
+}
+
+/// The worker loop of this thread.
+pub(crate) fn with_local<R>(look: impl FnOnce(&Local) -> R) -> Option<R> {
+    HERE.with(|here| {
+        // SAFETY: set by `Entered::worker` for the time of the worker's loop.
+        unsafe { here.local.get().as_ref() }.map(look)
+    })
+}
+
+/// A small number that differs between the threads of a runtime, for choosing a shard.
+pub(crate) fn thread_number() -> usize {
+    with_local(|local| local.number() + 1).unwrap_or(0)
+}
+
+/// Spends reductions of the running process. False: it has none left and should yield.
+pub(crate) fn spend(reductions: i32) -> bool {
+    HERE.with(|here| {
+        let left = here.budget.get().saturating_sub(reductions);
+        here.budget.set(left);
+        left > 0
+    })
+}
+
+/// Why the process that this thread is taking apart has ended; none while it lives.
+pub(crate) fn ending() -> Option<Exit> {
+    HERE.with(|here| {
+        // SAFETY: set by `while_ending` for as long as the reference it was given lives.
+        unsafe { here.ending.get().as_ref() }.cloned()
+    })
+}
+
+/// Runs `take_apart`, during which [`ending`] gives this reason. `take_apart` must not panic.
+pub(crate) fn while_ending<R>(reason: &Exit, take_apart: impl FnOnce() -> R) -> R {
+    struct Restore(*const Exit);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            HERE.with(|here| here.ending.set(self.0));
+        }
+    }
+    let _restore = Restore(HERE.with(|here| here.ending.replace(reason)));
+    take_apart()
+}
+
+/// Marks this thread as polling a process, until dropped.
+pub(crate) struct Polling {
+    before: *const Header,
+    budget: i32,
+}
+
+impl Polling {
+    pub(crate) fn start(process: &Runnable) -> Self {
+        HERE.with(|here| Self {
+            before: here.process.replace(process.header()),
+            budget: here.budget.replace(SLICE),
+        })
+    }
+
+    /// Reductions spent so far.
+    pub(crate) fn spent(&self) -> u64 {
+        HERE.with(|here| u64::from((SLICE - here.budget.get()).unsigned_abs()))
+    }
+}
+
+impl Drop for Polling {
+    fn drop(&mut self) {
+        HERE.with(|here| {
+            here.process.set(self.before);
+            here.budget.set(self.budget);
+        });
+    }
+}
+
+/// Marks this thread as belonging to a runtime, until dropped.
+pub(crate) struct Entered {
+    runtime: *const Shared,
+    local: *const Local,
+}
+
+impl Entered {
+    /// # Safety
+    /// The runtime outlives the returned guard, which is dropped on this thread.
+    pub(crate) unsafe fn runtime(runtime: NonNull<Shared>) -> Self {
+        HERE.with(|here| Self {
+            runtime: here.runtime.replace(runtime.as_ptr()),
+            local: here.local.get(),
+        })
+    }
+
+    /// # Safety
+    /// Runtime and worker outlive the returned guard, which is dropped on this thread.
+    pub(crate) unsafe fn worker(runtime: NonNull<Shared>, local: &Local) -> Self {
+        HERE.with(|here| Self {
+            runtime: here.runtime.replace(runtime.as_ptr()),
+            local: here.local.replace(local),
+        })
+    }
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        HERE.with(|here| {
+            here.runtime.set(self.runtime);
+            here.local.set(self.local);
+        });
+    }
+}

@@ -1,0 +1,51 @@
+//! The waker of a process: a slot number and a generation in one word, counted by nobody.
+//!
+//! **Promise.** Cloning and dropping cost nothing; a waker that outlives its process wakes nobody, or at worst (after 2^38
+//! generations of one slot) asks a stranger to poll once for nothing.
+
+use std::ptr;
+use std::task::{RawWaker, RawWakerVTable, Waker};
+
+use crate::mailbox::deliver;
+use crate::process::Pid;
+use crate::process::table::{self, SLOT_BITS};
+
+const GENERATION: u64 = (1 << (64 - SLOT_BITS)) - 1;
+
+const _: () = assert!(usize::BITS == 64, "hammerbeam needs a 64-bit machine");
+
+static VTABLE: RawWakerVTable = RawWakerVTable::new(clone, wake, wake, drop);
+
+fn pack(pid: Pid) -> *const () {
+    let bits = u64::from(pid.slot()) | (pid.generation() & GENERATION) << SLOT_BITS;
+    ptr::without_provenance(bits as usize)
+}
+
+/// A waker for a process of this node.
+pub(crate) fn waker(pid: Pid) -> Waker {
+    // SAFETY: the functions below keep the contract: they are thread-safe and the data is a plain number.
+    unsafe { Waker::from_raw(RawWaker::new(pack(pid), &VTABLE)) }
+}
+
+/// Whether a waker is the one of this very process, so that no copy need be kept to wake it.
+pub(crate) fn is_of(waker: &Waker, pid: Pid) -> bool {
+    ptr::eq(waker.vtable(), &VTABLE) && waker.data() == pack(pid)
+}
+
+fn clone(data: *const ()) -> RawWaker {
+    RawWaker::new(data, &VTABLE)
+}
+
+fn wake(data: *const ()) {
+    let bits = data.addr() as u64;
+    let number = (bits & ((1 << SLOT_BITS) - 1)) as u32;
+    let Some(slot) = table::slot(number) else {
+        return;
+    };
+    let valid = || slot.generation() & GENERATION == bits >> SLOT_BITS;
+    if slot.word.wake(valid) {
+        deliver::wake_won(slot);
+    }
+}
+
+fn drop(_: *const ()) {}

@@ -1,0 +1,301 @@
+//! Handling signals: what a process does with those that have reached it.
+//!
+//! Runs on the thread that owns the process: before a poll, within a receive, and at the end. Messages go to the inbox in the
+//! order of arrival, signals take effect at once.
+
+use std::sync::atomic::Ordering;
+
+use crate::mailbox::inbox::Taken;
+use crate::mailbox::node::{Owned, Payload};
+use crate::mailbox::{deliver, limit};
+use crate::process::block::Header;
+use crate::process::extension::{Ends, Extension, Trap};
+use crate::process::{Exit, Pid};
+use crate::signal::{Down, ExitSignal, Info, MonitorRef, Signal};
+
+/// Takes everything off the word: messages into the inbox, signals into effect.
+///
+/// When an exit signal ends the process, `ending` is set and the rest stays unhandled for [`refuse`].
+pub(crate) fn take_all(header: &Header) {
+    let slot = header.slot;
+    let generation = slot.generation();
+    let _alone = limit::lock_against_trimming(slot);
+    // SAFETY: the caller owns the process. No reference is held while user code (a mapping, a destructor) runs.
+    let push = |node| unsafe { (*header.inbox.get()).push_back(node) };
+    let before = slot.inbox.load(Ordering::Relaxed);
+    let newest = slot.word.take(|count| {
+        // Raised before the word's own count falls, so that the length seen from outside never dips below the truth.
+        slot.inbox
+            .store(before.saturating_add(count as u32), Ordering::Relaxed);
+    });
+    let mut added = 0;
+    // SAFETY: what `take` returned is ours.
+    for node in unsafe { Taken::oldest_first(newest) } {
+        if node.generation() != generation {
+            // Addressed to a process that had this slot before.
+            report_destructor(node.discard());
+            continue;
+        }
+        match node.payload() {
+            Payload::Message | Payload::Info => {
+                push(node);
+                added += 1;
+            }
+            Payload::Aliased => {
+                if let Some(node) = (header.table.unalias)(header, node) {
+                    push(node);
+                    added += 1;
+                }
+            }
+            Payload::Signal => {
+                // SAFETY: only signals have this kind.
+                let signal = unsafe { node.into_value::<Signal>() };
+                if let Some(told) = handle(header, generation, signal) {
+                    push(told);
+                    added += 1;
+                }
+            }
+        }
+    }
+    if added > 0 {
+        header.fresh.set(true);
+    }
+    slot.inbox
+        .store(before.saturating_add(added), Ordering::Relaxed);
+    limit::trim(header);
+}
+
+/// What to do with a panic of a foreign message's destructor: it must not harm the process it merely passed by.
+fn report_destructor(result: Result<(), Box<dyn std::any::Any + Send>>) {
+    if result.is_err() {
+        tracing::error!(target: "hammerbeam::process", "panic in the destructor of a message to an ended process");
+    }
+}
+
+/// One signal. Returns what the process is told, if anything.
+fn handle(header: &Header, generation: u64, signal: Signal) -> Option<Owned> {
+    match signal {
+        Signal::ExitOrder { from, reason } => ordered(header, generation, from, reason),
+        Signal::LinkExit { from, ends, reason } => {
+            linked_exit(header, generation, from, ends, reason)
+        }
+        Signal::Link { from, number } => {
+            let mut relations = header.extension_or_new().relations.lock();
+            relations.links.entry(from).or_default().theirs = Some(number);
+            None
+        }
+        Signal::Unlink { from, ends } => {
+            unlink(header, from, ends);
+            None
+        }
+        Signal::Monitor { from, number } => {
+            let mut relations = header.extension_or_new().relations.lock();
+            relations.watchers.insert((number, from), ());
+            None
+        }
+        Signal::Demonitor { from, number } => {
+            let mut relations = header.extension()?.relations.lock();
+            relations.watchers.remove(&(number, from));
+            None
+        }
+        Signal::Down {
+            number,
+            pid,
+            reason,
+        } => down(header, generation, number, Some(pid), reason),
+    }
+}
+
+/// An order to end that was sent to this process.
+fn ordered(header: &Header, generation: u64, from: Option<Pid>, reason: Exit) -> Option<Owned> {
+    if matches!(reason, Exit::Kill) {
+        end(header, Exit::Killed);
+        return None;
+    }
+    let trap = trap(header);
+    match trap {
+        Trap::Off if reason.is_normal() && from != Some(header.pid()) => None,
+        Trap::Off => {
+            end(header, reason);
+            None
+        }
+        trap => Some(tell_exit(trap, generation, ExitSignal { from, reason })),
+    }
+}
+
+/// A linked process ended.
+fn linked_exit(
+    header: &Header,
+    generation: u64,
+    from: Pid,
+    known: Ends,
+    reason: Exit,
+) -> Option<Owned> {
+    let map = {
+        let extension = header.extension()?;
+        let mut relations = extension.relations.lock();
+        let ends = relations.links.get(&from).copied()?;
+        // A signal of a link that was taken back, while a newer link stands, is not for us.
+        let same = (ends.mine.is_some() && ends.mine == known.theirs)
+            || (ends.theirs.is_some() && ends.theirs == known.mine);
+        if !same {
+            return None;
+        }
+        relations.links.remove(&from);
+        relations.link_maps.remove(&from)
+    };
+    let signal = ExitSignal {
+        from: Some(from),
+        reason,
+    };
+    if let Some(map) = map {
+        return Some(map(generation, signal));
+    }
+    match trap(header) {
+        Trap::Off if signal.reason.is_normal() => None,
+        Trap::Off => {
+            end(header, signal.reason);
+            None
+        }
+        trap => Some(tell_exit(trap, generation, signal)),
+    }
+}
+
+/// The other side took back the link as it knew it.
+fn unlink(header: &Header, from: Pid, known: Ends) {
+    let Some(extension) = header.extension() else {
+        return;
+    };
+    let mut relations = extension.relations.lock();
+    let Some(ends) = relations.links.get_mut(&from) else {
+        return;
+    };
+    if known.theirs.is_some() && ends.mine == known.theirs {
+        ends.mine = None;
+    }
+    if known.mine.is_some() && ends.theirs == known.mine {
+        ends.theirs = None;
+    }
+    if *ends == Ends::default() {
+        relations.links.remove(&from);
+        relations.link_maps.remove(&from);
+    }
+}
+
+/// A monitor fires. Also used for a target that did not exist.
+pub(crate) fn down(
+    header: &Header,
+    generation: u64,
+    number: u64,
+    pid: Option<Pid>,
+    reason: Exit,
+) -> Option<Owned> {
+    let watch = {
+        let mut relations = header.extension()?.relations.lock();
+        relations.watching.remove(&number)?
+    };
+    let down = Down {
+        monitor: MonitorRef {
+            watcher: header.pid(),
+            number,
+        },
+        pid,
+        reason,
+    };
+    Some(match watch.map {
+        Some(map) => map(generation, down),
+        None => Owned::info(generation, Info::Down(down)),
+    })
+}
+
+/// Tells an exit signal to a process that traps.
+pub(crate) fn tell_exit(trap: Trap, generation: u64, signal: ExitSignal) -> Owned {
+    match trap {
+        Trap::Message(map) => map(generation, signal),
+        Trap::Info | Trap::Off => Owned::info(generation, Info::Exit(signal)),
+    }
+}
+
+pub(crate) fn trap(header: &Header) -> Trap {
+    header
+        .extension()
+        .map_or(Trap::Off, |extension| extension.trap.borrow().clone())
+}
+
+/// The process ends as soon as its poll returns. The first reason counts.
+pub(crate) fn end(header: &Header, reason: Exit) {
+    if !header.ending.replace(true) {
+        *header.extension_or_new().reason.borrow_mut() = Some(reason);
+    }
+}
+
+/// Tells everybody who is linked to or watches a process that it has ended.
+pub(crate) fn announce(pid: Pid, extension: &Extension, reason: &Exit) {
+    let (links, watchers, watching, _maps) = {
+        let mut relations = extension.relations.lock();
+        (
+            std::mem::take(&mut relations.links),
+            std::mem::take(&mut relations.watchers),
+            std::mem::take(&mut relations.watching),
+            std::mem::take(&mut relations.link_maps),
+        )
+    };
+    for (peer, ends) in links {
+        let reason = reason.clone();
+        deliver::signal(
+            peer,
+            Signal::LinkExit {
+                from: pid,
+                ends,
+                reason,
+            },
+        );
+    }
+    for (number, watcher) in watchers.into_keys() {
+        let reason = reason.clone();
+        deliver::signal(
+            watcher,
+            Signal::Down {
+                number,
+                pid,
+                reason,
+            },
+        );
+    }
+    for (number, watch) in watching {
+        deliver::signal(watch.target, Signal::Demonitor { from: pid, number });
+    }
+}
+
+/// Answers a signal that reached a process too late.
+pub(crate) fn refuse(pid: Pid, signal: Signal) {
+    match signal {
+        Signal::Link { from, number } => {
+            let ends = Ends {
+                mine: None,
+                theirs: Some(number),
+            };
+            let reason = Exit::NoProc;
+            deliver::signal(
+                from,
+                Signal::LinkExit {
+                    from: pid,
+                    ends,
+                    reason,
+                },
+            );
+        }
+        Signal::Monitor { from, number } => {
+            let reason = Exit::NoProc;
+            deliver::signal(
+                from,
+                Signal::Down {
+                    number,
+                    pid,
+                    reason,
+                },
+            );
+        }
+        _ => {}
+    }
+}
