@@ -238,7 +238,9 @@ impl Peer for Hammerbeam {
             if i == warmup {
                 began = Instant::now();
             }
-            call(server, |reply| reply).wait().expect("the server answers");
+            call(server, |reply| reply)
+                .wait()
+                .expect("the server answers");
         }
         began.elapsed()
     }

@@ -24,7 +24,6 @@ use crate::scheduler::{Limits, MOST_WORKERS, Threads, sysmon, worker};
 use crate::signal::exit;
 use crate::world::World;
 
-const SHARDS: usize = 16;
 /// From this many processes on, the limit is looked at once in 64 starts of a thread.
 const LARGE: usize = 1 << 16;
 /// How long a stop waits for killed processes, and for its threads.
@@ -38,7 +37,8 @@ pub(crate) struct Shared {
     pub(crate) names: Names,
     epoch: Instant,
     max_processes: usize,
-    live: [CachePadded<AtomicIsize>; SHARDS],
+    /// Processes started less processes ended by threads that are not the world's; the world counts for its own.
+    elsewhere: CachePadded<AtomicIsize>,
     stopping: AtomicBool,
     gone: Mutex<()>,
     all_gone: Condvar,
@@ -61,7 +61,7 @@ impl Shared {
             names: Names::default(),
             epoch,
             max_processes,
-            live: std::array::from_fn(|_| CachePadded::new(AtomicIsize::new(0))),
+            elsewhere: CachePadded::new(AtomicIsize::new(0)),
             stopping: AtomicBool::new(false),
             gone: Mutex::default(),
             all_gone: Condvar::new(),
@@ -97,10 +97,9 @@ impl Shared {
         if self.stopping.load(Ordering::Relaxed) {
             return Err(SpawnError::Stopping);
         }
-        let shard = &self.live[current::thread_number() % SHARDS];
-        let here = shard.fetch_add(1, Ordering::Relaxed);
+        let here = self.count(1);
         if (self.max_processes < LARGE || here & 63 == 0) && self.live() > self.max_processes {
-            shard.fetch_sub(1, Ordering::Relaxed);
+            self.count(-1);
             return Err(SpawnError::Full {
                 limit: self.max_processes,
             });
@@ -108,8 +107,14 @@ impl Shared {
         Ok(())
     }
 
+    fn count(&self, change: isize) -> isize {
+        self.world
+            .count(change)
+            .unwrap_or_else(|| self.elsewhere.fetch_add(change, Ordering::AcqRel))
+    }
+
     pub(crate) fn process_ended(&self) {
-        self.live[current::thread_number() % SHARDS].fetch_sub(1, Ordering::Release);
+        self.count(-1);
         if self.stopping.load(Ordering::Relaxed) && self.live() == 0 {
             let _gone = self.gone.lock();
             self.all_gone.notify_all();
@@ -118,7 +123,7 @@ impl Shared {
 
     /// Processes that live now.
     pub(crate) fn live(&self) -> usize {
-        let sum: isize = self.live.iter().map(|n| n.load(Ordering::Acquire)).sum();
+        let sum = self.elsewhere.load(Ordering::Acquire) + self.world.counted();
         usize::try_from(sum).unwrap_or(0)
     }
 
@@ -129,7 +134,7 @@ impl Shared {
     fn wait_until_empty(&self, deadline: Instant) -> bool {
         let mut gone = self.gone.lock();
         while self.live() > 0 {
-            // The count is summed over shards without a lock, so a notification can be missed: look again now and then.
+            // The count is summed over threads without a lock, so a notification can be missed: look again now and then.
             let soon = Instant::now() + Duration::from_millis(5);
             self.all_gone.wait_until(&mut gone, soon.min(deadline));
             if Instant::now() >= deadline {

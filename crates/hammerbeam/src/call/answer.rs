@@ -23,13 +23,14 @@ struct Shared<T> {
     state: AtomicU8,
     waker: UnsafeCell<Option<Waker>>,
     value: UnsafeCell<Option<T>>,
+    question: &'static str,
 }
 
 /// The side that answers.
 pub(crate) struct Answering<T>(NonNull<Shared<T>>);
 
-/// The side that waits.
-pub(crate) struct Waiting<T>(NonNull<Shared<T>>);
+/// The side that waits, and the waker that it has left behind.
+pub(crate) struct Waiting<T>(NonNull<Shared<T>>, Option<Waker>);
 
 // SAFETY: the protocol hands value and waker over through `state`.
 unsafe impl<T: Send> Send for Answering<T> {}
@@ -40,13 +41,16 @@ unsafe impl<T: Send> Sync for Answering<T> {}
 // SAFETY: likewise.
 unsafe impl<T: Send> Sync for Waiting<T> {}
 
-pub(crate) fn pair<T>() -> (Answering<T>, Waiting<T>) {
+/// Both sides, and what was asked, for the log. `first` is woken by an answer even if nobody has polled yet.
+pub(crate) fn pair<T>(first: Option<Waker>, question: &'static str) -> (Answering<T>, Waiting<T>) {
+    let state = if first.is_some() { WAITING } else { EMPTY };
     let shared = NonNull::from(Box::leak(Box::new(Shared {
-        state: AtomicU8::new(EMPTY),
-        waker: UnsafeCell::new(None),
+        state: AtomicU8::new(state),
+        waker: UnsafeCell::new(first.clone()),
         value: UnsafeCell::new(None),
+        question,
     })));
-    (Answering(shared), Waiting(shared))
+    (Answering(shared), Waiting(shared, first))
 }
 
 impl<T> Answering<T> {
@@ -58,6 +62,11 @@ impl<T> Answering<T> {
     /// Whether nobody waits any more.
     pub(crate) fn is_abandoned(&self) -> bool {
         self.shared().state.load(Ordering::Acquire) == GONE
+    }
+
+    /// What was asked.
+    pub(crate) fn question(&self) -> &'static str {
+        self.shared().question
     }
 
     /// Stores the value and wakes the waiter. Gives the value back if nobody waits.
@@ -115,18 +124,18 @@ impl<T> Waiting<T> {
 
     /// The value, if it is there; else the waker is kept. After a value it finds nothing ever again.
     pub(crate) fn poll(&mut self, waker: &Waker) -> Option<T> {
-        let shared = self.shared();
+        let Self(shared, left) = self;
+        // SAFETY: freed by whichever side leaves last, and this side is still here.
+        let shared = unsafe { shared.as_ref() };
         let mut seen = shared.state.load(Ordering::Acquire);
         loop {
             match seen {
                 EMPTY => {
                     // SAFETY: in `EMPTY` the waker belongs to this side.
-                    shared.waker.with_mut(|slot| unsafe {
-                        let slot = &mut *slot;
-                        if !slot.as_ref().is_some_and(|old| old.will_wake(waker)) {
-                            *slot = Some(waker.clone());
-                        }
-                    });
+                    shared
+                        .waker
+                        .with_mut(|slot| unsafe { *slot = Some(waker.clone()) });
+                    *left = Some(waker.clone());
                     match shared.state.compare_exchange(
                         EMPTY,
                         WAITING,
@@ -137,8 +146,9 @@ impl<T> Waiting<T> {
                         Err(now) => seen = now,
                     }
                 }
+                WAITING if left.as_ref().is_some_and(|left| left.will_wake(waker)) => return None,
                 WAITING => {
-                    // Takes the waker back, to look whether it is still the right one.
+                    // Takes the waker back, to leave another.
                     match shared.state.compare_exchange(
                         WAITING,
                         EMPTY,

@@ -16,7 +16,7 @@ use super::{CallError, Callee, DEFAULT_TIMEOUT, Reply};
 use crate::mailbox::deliver::{self, Undelivered};
 use crate::process::info::Wait;
 use crate::process::send::Dest;
-use crate::process::{current, table};
+use crate::process::{current, table, waker};
 use crate::time::deadline::Deadline;
 
 /// Asks a process and waits for its answer, at most five seconds.
@@ -124,8 +124,10 @@ where
         if current::self_pid() == Some(pid) {
             return failed(CallError::CallingSelf { callee });
         }
-        let (answering, waiting) = answer::pair();
-        let message = (self.make)(Reply::new(answering, callee.message));
+        // In a process the answer may as well wake it from the start.
+        let own = current::self_pid().map(waker::waker);
+        let (answering, waiting) = answer::pair(own, callee.message);
+        let message = (self.make)(Reply::new(answering));
         match deliver::message(pid, message) {
             Ok(()) => PendingCall {
                 waiting: Ok(waiting),

@@ -21,15 +21,11 @@ pub(crate) enum Outcome<T> {
 #[must_use = "a call waits for this; answer it with `send`"]
 pub struct Reply<T> {
     to: Option<Answering<Outcome<T>>>,
-    message: &'static str,
 }
 
 impl<T> Reply<T> {
-    pub(super) const fn new(to: Answering<Outcome<T>>, message: &'static str) -> Self {
-        Self {
-            to: Some(to),
-            message,
-        }
+    pub(super) const fn new(to: Answering<Outcome<T>>) -> Self {
+        Self { to: Some(to) }
     }
 
     /// Answers the call. If nobody waits any more, the answer vanishes.
@@ -57,7 +53,7 @@ impl<T> Drop for Reply<T> {
             let by = current::self_pid();
             tracing::warn!(
                 target: "hammerbeam::call",
-                by = by.map(tracing::field::display), message = self.message,
+                by = by.map(tracing::field::display), message = to.question(),
                 "a reply was dropped without an answer"
             );
         }
@@ -67,11 +63,7 @@ impl<T> Drop for Reply<T> {
 
 impl<T> fmt::Debug for Reply<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "Reply<{}> of {}",
-            std::any::type_name::<T>(),
-            self.message
-        )
+        let question = self.to.as_ref().map_or("", Answering::question);
+        write!(f, "Reply<{}> to {question}", std::any::type_name::<T>())
     }
 }

@@ -4,6 +4,7 @@
 //! descheduled sooner than its slow receiver (decision 8 of the scheduler study).
 
 use std::ptr::NonNull;
+use std::sync::atomic::Ordering;
 
 use crate::mailbox::limit::{self, OnFull, Room};
 use crate::mailbox::node::Owned;
@@ -30,10 +31,17 @@ pub(crate) enum Undelivered {
 
 /// Delivers a message or gives it back.
 pub(crate) fn message<M: Send + 'static>(pid: Pid, message: M) -> Result<(), (Undelivered, M)> {
-    let Some(slot) = addressed(pid) else {
+    let Some(slot) = table::slot_of(pid) else {
         return Err((Undelivered::NoProc, message));
     };
-    push(slot, pid, Owned::message(pid.generation(), message)).map_err(|(why, node)| {
+    let node = Owned::message(pid.generation(), message);
+    // Where a sender may be shortening the stack, nothing may overtake it.
+    let kind = if limit::may_drop_seen(slot) {
+        Kind::Message
+    } else {
+        Kind::Hand
+    };
+    push(slot, pid, node, kind).map_err(|(why, node)| {
         // SAFETY: made above.
         (why, unsafe { node.into_value() })
     })
@@ -42,7 +50,8 @@ pub(crate) fn message<M: Send + 'static>(pid: Pid, message: M) -> Result<(), (Un
 /// Delivers a message through an alias; one that is refused is dropped.
 pub(crate) fn aliased<M: Send + 'static>(pid: Pid, alias: u64, message: M) {
     if let Some(slot) = addressed(pid) {
-        let _ = push(slot, pid, Owned::aliased(pid.generation(), alias, message));
+        let node = Owned::aliased(pid.generation(), alias, message);
+        let _ = push(slot, pid, node, Kind::Message);
     }
 }
 
@@ -50,7 +59,7 @@ pub(crate) fn aliased<M: Send + 'static>(pid: Pid, alias: u64, message: M) {
 pub(crate) fn node(slot: u32, node: Owned) {
     let pid = Pid::local(slot, node.generation());
     if let Some(slot) = addressed(pid) {
-        let _ = push(slot, pid, node);
+        let _ = push(slot, pid, node, Kind::Message);
     }
 }
 
@@ -58,14 +67,19 @@ fn addressed(pid: Pid) -> Option<&'static Slot> {
     table::slot_of(pid).filter(|slot| slot.generation() == pid.generation())
 }
 
-fn push(slot: &'static Slot, pid: Pid, node: Owned) -> Result<(), (Undelivered, Owned)> {
+fn push(
+    slot: &'static Slot,
+    pid: Pid,
+    node: Owned,
+    kind: Kind,
+) -> Result<(), (Undelivered, Owned)> {
     let link = node.into_link();
     let mut why = Undelivered::NoProc;
     let mut trim = false;
     let mut length = 0;
     // SAFETY: the node is ours and aligned; `Node` is `repr(align(16))`.
     let pushed = unsafe {
-        slot.word.push(link, Kind::Message, |stacked| {
+        slot.word.push(link, kind, |stacked| {
             if slot.generation() != pid.generation() {
                 why = Undelivered::NoProc;
                 return false;
@@ -84,7 +98,7 @@ fn push(slot: &'static Slot, pid: Pid, node: Owned) -> Result<(), (Undelivered, 
             }
         })
     };
-    let waiting = length + slot.inbox.load(std::sync::atomic::Ordering::Relaxed) as usize;
+    let waiting = length + slot.inbox.load(Ordering::Relaxed) as usize;
     current::spend(if waiting < LONG {
         1
     } else {
@@ -99,6 +113,12 @@ fn push(slot: &'static Slot, pid: Pid, node: Owned) -> Result<(), (Undelivered, 
         }
         Push::Wake => {
             wake_won(slot);
+            Ok(())
+        }
+        Push::Handed => {
+            // SAFETY: not pushed, so it is still ours.
+            let node = unsafe { Owned::from_link(NonNull::new_unchecked(link)) };
+            hand_over(slot, node);
             Ok(())
         }
         Push::Refused => {
@@ -141,7 +161,7 @@ pub(crate) fn try_signal(pid: Pid, signal: Signal) -> Result<(), Signal> {
     };
     match pushed {
         Push::Delivered => Ok(()),
-        Push::Wake => {
+        Push::Wake | Push::Handed => {
             wake_won(slot);
             Ok(())
         }
@@ -152,9 +172,38 @@ pub(crate) fn try_signal(pid: Pid, signal: Signal) -> Result<(), Signal> {
     }
 }
 
-/// Queues a process for which the caller has just won the transition to awake.
-pub(crate) fn wake_won(slot: &Slot) {
+/// A process for which the caller has just won the transition to awake.
+fn won(slot: &Slot) -> Runnable {
     let block = NonNull::new(slot.owned_block()).expect("an awake process has its block");
     // SAFETY: the caller won the transition.
-    runtime::schedule(unsafe { Runnable::from_raw(block) });
+    unsafe { Runnable::from_raw(block) }
+}
+
+/// Queues a process for which the caller has just won the transition to awake.
+pub(crate) fn wake_won(slot: &Slot) {
+    runtime::schedule(won(slot));
+}
+
+/// The same, and its body is to be polled.
+pub(crate) fn wake_for_poll(slot: &Slot) {
+    let process = won(slot);
+    process.header().due.set(true);
+    runtime::schedule(process);
+}
+
+/// The same, and this is the message that it slept for.
+fn hand_over(slot: &Slot, node: Owned) {
+    let process = won(slot);
+    let header = process.header();
+    // The slot may have changed hands since the sender looked; then this is another process, woken for nothing.
+    if node.generation() == slot.generation() {
+        let length = slot.inbox.load(Ordering::Relaxed);
+        slot.inbox.store(length + 1, Ordering::Relaxed);
+        // SAFETY: we own the process.
+        unsafe { (*header.inbox.get()).push_back(node) };
+        header.fresh.set(true);
+    } else if node.discard().is_err() {
+        tracing::error!(target: "hammerbeam::process", "panic in the destructor of a message to an ended process");
+    }
+    runtime::schedule(process);
 }

@@ -208,7 +208,7 @@ pub(crate) fn shorten(slot: &'static Slot) -> bool {
         // SAFETY: the chain is ours; its nodes came from this word.
         match unsafe { slot.word.restore(head, count, signals) } {
             Some(Push::Wake) => return true,
-            Some(Push::Delivered) => return false,
+            Some(Push::Delivered | Push::Handed) => return false,
             Some(Push::Refused) => {
                 // SAFETY: the chain is still ours.
                 drop(unsafe { Taken::oldest_first(head) });

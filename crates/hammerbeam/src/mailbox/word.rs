@@ -43,6 +43,9 @@ pub(crate) enum Push {
     Delivered,
     /// Delivered; the caller won the transition to awake and must queue the process.
     Wake,
+    /// Not on the stack: the receiver slept on an empty one, and the caller won the transition to awake. It owns the process,
+    /// so it must put the node into the inbox itself, and queue the process. One exchange less for the receiver.
+    Handed,
     /// Not delivered: `admit` said no.
     Refused,
 }
@@ -52,6 +55,8 @@ pub(crate) enum Push {
 pub(crate) enum Kind {
     /// Wakes a process that receives, and is counted.
     Message,
+    /// As `Message`, and handed over if the receiver sleeps: see [`Push::Handed`].
+    Hand,
     /// Wakes in any case, and is not counted.
     Signal,
 }
@@ -86,12 +91,10 @@ impl Word {
         Self(AtomicPtr::new(core::ptr::without_provenance_mut(DEAD)))
     }
 
-    /// Starts a generation: awake and to be polled. The caller queues it.
+    /// Starts a generation: awake. The caller queues it.
     pub(crate) fn open(&self) {
-        self.0.store(
-            core::ptr::without_provenance_mut(AWAKE | NOTIFIED),
-            Ordering::Release,
-        );
+        self.0
+            .store(core::ptr::without_provenance_mut(AWAKE), Ordering::Release);
     }
 
     /// Pushes a node and wakes the receiver if it waits for one.
@@ -116,8 +119,23 @@ impl Word {
             }
             // SAFETY: the caller owns the node until the exchange below succeeds.
             unsafe { (*node).next = seen.map_addr(|a| a & ADDRESS) };
+            if matches!(kind, Kind::Hand) && bits & RECV != 0 {
+                debug_assert!(bits & ADDRESS == 0, "it would not sleep beside a message");
+                match self.0.compare_exchange_weak(
+                    seen,
+                    core::ptr::without_provenance_mut(AWAKE),
+                    Ordering::AcqRel,
+                    Ordering::Acquire,
+                ) {
+                    Ok(_) => return Push::Handed,
+                    Err(now) => {
+                        seen = now;
+                        continue;
+                    }
+                }
+            }
             let wakes = match kind {
-                Kind::Message => bits & RECV != 0,
+                Kind::Message | Kind::Hand => bits & RECV != 0,
                 Kind::Signal => bits & AWAKE == 0,
             };
             let mut tag = bits & FLAGS;
@@ -126,7 +144,7 @@ impl Word {
             }
             let mut count = bits >> COUNT_SHIFT;
             match kind {
-                Kind::Message => count = (count + 1).min(COUNT_MAX),
+                Kind::Message | Kind::Hand => count = (count + 1).min(COUNT_MAX),
                 Kind::Signal => tag |= SIGNAL,
             }
             let new = node.map_addr(|a| a | tag | (count << COUNT_SHIFT));
@@ -141,7 +159,8 @@ impl Word {
         }
     }
 
-    /// Asks for a poll. True: the caller won the transition to awake and must queue the process.
+    /// Asks for a poll. True: the caller won the transition to awake, owns the process, and must note that a poll is due and queue
+    /// it. False: it is awake, and finds `NOTIFIED` before it goes to sleep; or it has ended.
     ///
     /// `valid` is asked before each attempt whether the word still belongs to the addressed process.
     pub(crate) fn wake(&self, valid: impl Fn() -> bool) -> bool {
@@ -151,7 +170,8 @@ impl Word {
             if bits & FLAGS == DEAD || bits & NOTIFIED != 0 || !valid() {
                 return false;
             }
-            let new = seen.map_addr(|a| (a & !RECV) | AWAKE | NOTIFIED);
+            let mark = if bits & AWAKE == 0 { AWAKE } else { NOTIFIED };
+            let new = seen.map_addr(|a| (a & !RECV) | mark);
             match self
                 .0
                 .compare_exchange_weak(seen, new, Ordering::AcqRel, Ordering::Acquire)
@@ -277,6 +297,11 @@ impl Word {
             .0
             .swap(core::ptr::without_provenance_mut(DEAD), Ordering::AcqRel);
         last.map_addr(|a| a & ADDRESS)
+    }
+
+    /// Whether there is nothing to take.
+    pub(crate) fn is_empty(&self) -> bool {
+        addr(self.0.load(Ordering::Acquire)) & ADDRESS == 0
     }
 
     /// Messages pushed and not yet taken, up to 65,535.

@@ -56,6 +56,8 @@ pub(crate) struct Header {
     pub(crate) receiving: Cell<bool>,
     /// Messages came since the last receive found none.
     pub(crate) fresh: Cell<bool>,
+    /// The body is to be polled: it was started, or a waker fired while it slept.
+    pub(crate) due: Cell<bool>,
     /// An exit signal ends the process as soon as its poll returns; the reason is in the extension.
     pub(crate) ending: Cell<bool>,
     /// Polls to go in the lane for hogs; 0 for the well behaved.
@@ -152,6 +154,7 @@ where
             in_hog_lane: AtomicBool::new(false),
             receiving: Cell::new(false),
             fresh: Cell::new(false),
+            due: Cell::new(true),
             ending: Cell::new(false),
             hog: Cell::new(0),
             inbox: UnsafeCell::new(Inbox::new()),
@@ -209,6 +212,10 @@ impl Runnable {
     /// Gives up the value but not the right; for slots of queues.
     pub(crate) fn into_raw(self) -> NonNull<Header> {
         self.0
+    }
+
+    pub(crate) fn as_ptr(&self) -> *mut Header {
+        self.0.as_ptr()
     }
 
     pub(crate) fn header(&self) -> &Header {

@@ -82,11 +82,6 @@ pub(crate) fn with_local<R>(look: impl FnOnce(&Local) -> R) -> Option<R> {
     })
 }
 
-/// A small number that differs between the threads of a runtime, for choosing a shard.
-pub(crate) fn thread_number() -> usize {
-    with_local(|local| local.number() + 1).unwrap_or(0)
-}
-
 /// Spends reductions of the running process. False: it has none left and should yield.
 pub(crate) fn spend(reductions: i32) -> bool {
     HERE.with(|here| {

@@ -41,7 +41,7 @@ pub(crate) fn turn(process: Runnable, hog_after: impl FnOnce(u8) -> u8) -> Turn 
         }
     }
     let has_mail = header.receiving.get() && (header.fresh.get() || pending.stacked);
-    if pending.notified || has_mail {
+    if header.due.replace(false) || pending.notified || has_mail {
         if has_mail {
             wake_receiver(header);
         }
@@ -141,7 +141,7 @@ fn end(process: Runnable, reason: Option<Exit>) -> Turn {
     for signal in late {
         handle::refuse(pid, signal);
     }
-    header.slot.vacate();
+    header.slot.vacate(process.as_ptr());
     let number = header.number();
     let runtime = header.runtime;
     // SAFETY: body dropped, slot vacated.

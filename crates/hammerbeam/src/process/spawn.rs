@@ -9,7 +9,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use crate::mailbox::{MailboxLimit, deliver};
+use crate::mailbox::MailboxLimit;
 use crate::process::block::Header;
 use crate::process::extension::{Ends, Extension, MapDown, Watch};
 use crate::process::{Addr, Cx, IntoExit, Pid, block, current, cx, table};
@@ -310,7 +310,10 @@ impl Place<'_> {
         let block = process.into_raw();
         self.slot.occupy(block.as_ptr());
         self.slot.word.open();
-        deliver::wake_won(self.slot);
+        // SAFETY: just opened; nobody else could have woken it, since it is awake.
+        self.runtime
+            .world
+            .start(unsafe { block::Runnable::from_raw(block) });
         pid
     }
 }

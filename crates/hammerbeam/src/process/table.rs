@@ -11,7 +11,6 @@
 
 use std::cell::RefCell;
 use std::ptr;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
 
 use parking_lot::Mutex;
@@ -29,6 +28,8 @@ const SEGMENTS: usize = 1 << (SLOT_BITS - SEGMENT_BITS);
 const CACHE: usize = 128;
 
 const PINNED: usize = 1;
+/// Generations of a slot; with its number they fill 64 bits. A slot that is used up is left alone: 32 bytes in 2^38 processes.
+const LAST_GENERATION: u64 = (1 << (64 - SLOT_BITS)) - 1;
 
 /// One place in the process table.
 #[derive(Debug)]
@@ -75,13 +76,21 @@ impl Slot {
 
     /// The first step of an end: nobody finds this process any more.
     pub(crate) fn retire(&self) {
-        self.generation.fetch_add(1, Ordering::AcqRel);
+        // Only the owner writes it. The exchange that closes the word orders it before whatever a sender sees next.
+        let next = self.generation.load(Ordering::Relaxed) + 1;
+        self.generation.store(next, Ordering::Release);
     }
 
     /// The last step: waits until no reader looks at the block and takes it out.
-    pub(crate) fn vacate(&self) {
-        self.pin();
-        self.block.store(ptr::null_mut(), Ordering::Release);
+    pub(crate) fn vacate(&self, block: *mut Header) {
+        let mut spins = 0_u32;
+        while self
+            .block
+            .compare_exchange_weak(block, ptr::null_mut(), Ordering::AcqRel, Ordering::Relaxed)
+            .is_err()
+        {
+            relax(&mut spins);
+        }
     }
 
     fn pin(&self) -> *mut Header {
@@ -101,12 +110,7 @@ impl Slot {
             {
                 return block;
             }
-            spins += 1;
-            if spins.is_multiple_of(64) {
-                std::thread::yield_now();
-            } else {
-                std::hint::spin_loop();
-            }
+            relax(&mut spins);
         }
     }
 
@@ -115,34 +119,42 @@ impl Slot {
     }
 }
 
-struct Table {
-    segments: Box<[OnceLock<Box<[Slot]>>]>,
-    free: Mutex<Free>,
+/// Waits a moment for a reader, whose look is short.
+fn relax(spins: &mut u32) {
+    *spins += 1;
+    if spins.is_multiple_of(64) {
+        std::thread::yield_now();
+    } else {
+        std::hint::spin_loop();
+    }
 }
 
-#[derive(Default)]
+/// The segments made so far; one that is there stays for ever.
+static SEGMENT_TABLE: [AtomicPtr<Slot>; SEGMENTS] =
+    [const { AtomicPtr::new(ptr::null_mut()) }; SEGMENTS];
+
+static FREE: Mutex<Free> = Mutex::new(Free {
+    slots: Vec::new(),
+    used: 0,
+});
+
 struct Free {
     slots: Vec<u32>,
     /// Slots that were ever handed out.
     used: u32,
 }
 
-fn table() -> &'static Table {
-    static TABLE: OnceLock<Table> = OnceLock::new();
-    TABLE.get_or_init(|| Table {
-        segments: (0..SEGMENTS).map(|_| OnceLock::new()).collect(),
-        free: Mutex::default(),
-    })
-}
-
 /// The slot with this number, if it was ever used.
+#[inline]
 pub(crate) fn slot(number: u32) -> Option<&'static Slot> {
-    let number = number as usize;
-    table()
-        .segments
-        .get(number >> SEGMENT_BITS)?
-        .get()?
-        .get(number & (SEGMENT - 1))
+    let segment = SEGMENT_TABLE
+        .get((number >> SEGMENT_BITS) as usize)?
+        .load(Ordering::Acquire);
+    if segment.is_null() {
+        return None;
+    }
+    // SAFETY: a segment has `SEGMENT` slots and is never freed.
+    Some(unsafe { &*segment.add(number as usize & (SEGMENT - 1)) })
 }
 
 /// The slot of a process of this node, whether or not the pid is stale.
@@ -197,7 +209,7 @@ impl Drop for Pinned {
 
 /// The pids of all processes in the table, of all runtimes.
 pub(crate) fn pids() -> Vec<Pid> {
-    let used = table().free.lock().used;
+    let used = FREE.lock().used;
     (0..used)
         .filter_map(|number| {
             let slot = slot(number)?;
@@ -212,7 +224,7 @@ struct Cache(Vec<u32>);
 
 impl Drop for Cache {
     fn drop(&mut self) {
-        table().free.lock().slots.append(&mut self.0);
+        FREE.lock().slots.append(&mut self.0);
     }
 }
 
@@ -240,28 +252,35 @@ pub(crate) fn allocate() -> Option<(u32, &'static Slot)> {
 
 /// Gives a slot back whose word is closed.
 pub(crate) fn release(number: u32) {
+    if slot(number).is_none_or(|slot| slot.generation() >= LAST_GENERATION) {
+        // Used up: wakers and `Cx`s have room for so many generations and no more.
+        return;
+    }
     let kept = CACHED.try_with(|cache| {
         let cache = &mut cache.borrow_mut().0;
         cache.push(number);
         if cache.len() > CACHE {
             let surplus = cache.split_off(CACHE / 2);
-            table().free.lock().slots.extend(surplus);
+            FREE.lock().slots.extend(surplus);
         }
     });
     if kept.is_err() {
-        table().free.lock().slots.push(number);
+        FREE.lock().slots.push(number);
     }
 }
 
 fn refill(cache: &mut Vec<u32>, want: usize) {
-    let table = table();
-    let mut free = table.free.lock();
+    let mut free = FREE.lock();
     let from = free.slots.len().saturating_sub(want);
     cache.extend(free.slots.drain(from..));
     while cache.len() < want && free.used < 1 << SLOT_BITS {
         let number = free.used;
-        table.segments[number as usize >> SEGMENT_BITS]
-            .get_or_init(|| (0..SEGMENT).map(|_| Slot::free()).collect());
+        let segment = &SEGMENT_TABLE[number as usize >> SEGMENT_BITS];
+        if segment.load(Ordering::Relaxed).is_null() {
+            // Under the lock, so nobody else makes it.
+            let slots: Box<[Slot]> = (0..SEGMENT).map(|_| Slot::free()).collect();
+            segment.store(Box::leak(slots).as_mut_ptr(), Ordering::Release);
+        }
         cache.push(number);
         free.used += 1;
     }

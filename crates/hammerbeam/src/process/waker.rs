@@ -44,7 +44,7 @@ fn wake(data: *const ()) {
     };
     let valid = || slot.generation() & GENERATION == bits >> SLOT_BITS;
     if slot.word.wake(valid) {
-        deliver::wake_won(slot);
+        deliver::wake_for_poll(slot);
     }
 }
 

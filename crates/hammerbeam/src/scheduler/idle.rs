@@ -60,9 +60,17 @@ impl IdleSet {
         self.sleeping.fetch_and(!bit, Ordering::SeqCst) & bit == 0
     }
 
-    /// A searcher found work. True: it was the last one and must [`notify`](Self::notify), since there may be more.
+    /// A searcher found work. True: it was the last one and must look at all queues, and [`notify`](Self::notify) if there is more:
+    /// whoever queued it meanwhile relied on the searcher.
     pub(crate) fn found_work(&self) -> bool {
-        self.searching.fetch_sub(1, Ordering::SeqCst) == 1
+        let last = self.searching.fetch_sub(1, Ordering::SeqCst) == 1;
+        fence(Ordering::SeqCst);
+        last
+    }
+
+    /// Whether anybody seems to sleep; a hint.
+    pub(crate) fn somebody_sleeps(&self) -> bool {
+        self.sleeping.load(Ordering::Relaxed) != 0
     }
 
     /// Whether all of `processors` sleep.

@@ -29,7 +29,7 @@ use std::io;
 use std::ptr::NonNull;
 use std::sync::Arc;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicIsize, AtomicU64, AtomicUsize, Ordering};
 use std::time::Instant;
 
 use crossbeam_deque::{Injector, Steal, Stealer, Worker as Deque};
@@ -75,6 +75,8 @@ pub(crate) struct Thread {
     /// The processor it has, or had last.
     processor: AtomicUsize,
     kernel: AtomicI32,
+    /// Processes started less processes ended by this thread; written by it alone.
+    balance: AtomicIsize,
     assigned: Mutex<()>,
     assignment: Condvar,
 }
@@ -180,6 +182,7 @@ impl Threads {
             stealer: deque.stealer(),
             processor: AtomicUsize::new(processor),
             kernel: AtomicI32::new(0),
+            balance: AtomicIsize::new(0),
             assigned: Mutex::new(()),
             assignment: Condvar::new(),
         };
@@ -194,6 +197,14 @@ impl Threads {
     fn notify(&self) {
         if let Some(processor) = self.idle.notify() {
             self.processors[processor].driver.wake();
+        }
+    }
+
+    /// As `notify`, for a worker that put something into its own queue: it will run it itself, and sysmon looks every millisecond
+    /// whether somebody sleeps beside work, so a sleeper that is overlooked here costs time and nothing else.
+    fn notify_of_own(&self) {
+        if self.idle.somebody_sleeps() {
+            self.notify();
         }
     }
 
@@ -332,6 +343,35 @@ impl World for Threads {
         if let Some(process) = process {
             self.inject(process);
         }
+    }
+
+    fn start(&self, process: Runnable) {
+        let mut process = Some(process);
+        current::with_local(|local| {
+            if local.belongs_to(self) {
+                local.start(self, process.take().expect("taken once"));
+            }
+        });
+        if let Some(process) = process {
+            self.inject(process);
+        }
+    }
+
+    fn count(&self, change: isize) -> Option<isize> {
+        current::with_local(|local| {
+            local.belongs_to(self).then(|| {
+                let balance = &self.thread(local.number()).balance;
+                let count = balance.load(Ordering::Relaxed) + change;
+                balance.store(count, Ordering::Release);
+                count
+            })
+        })
+        .flatten()
+    }
+
+    fn counted(&self) -> isize {
+        let threads = self.threads.iter().map_while(OnceLock::get);
+        threads.map(|t| t.balance.load(Ordering::Acquire)).sum()
     }
 
     fn now(&self) -> u64 {

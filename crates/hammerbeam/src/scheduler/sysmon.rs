@@ -118,6 +118,9 @@ fn watch(shared: &Arc<Shared>) {
             thread.state.is_detached()
         });
         lane.look_at(shared, now);
+        if world.idle.somebody_sleeps() && world.work_is_waiting() {
+            world.notify();
+        }
 
         let idle = world.idle.all_sleep(world.processors.len())
             && detached.is_empty()

@@ -104,7 +104,17 @@ impl Local {
         if let Some(displaced) = me.next.put(process.into_raw()) {
             // SAFETY: it was in our slot, and the slot's content is owned by whoever takes it.
             self.deque.push(unsafe { Runnable::from_raw(displaced) });
-            world.notify();
+            world.notify_of_own();
+        }
+    }
+
+    /// Queues a process that was started on this thread: at the back.
+    pub(crate) fn start(&self, world: &Threads, process: Runnable) {
+        if world.thread(self.number).state.is_running() {
+            self.deque.push(process);
+            world.notify_of_own();
+        } else {
+            world.inject(process);
         }
     }
 
@@ -235,7 +245,11 @@ fn work(world: &Threads, local: &Local, me: &Thread) {
             .or_else(|| search(world, local));
         match found {
             Some(process) => {
-                if local.searching.replace(false) && world.idle.found_work() {
+                // Work that was queued while we searched had nobody woken for it.
+                if local.searching.replace(false)
+                    && world.idle.found_work()
+                    && world.work_is_waiting()
+                {
                     world.notify();
                 }
                 me.tick.store(tick, Ordering::Relaxed);

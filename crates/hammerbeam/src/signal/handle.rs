@@ -18,6 +18,9 @@ use crate::signal::{Down, ExitSignal, Info, MonitorRef, Signal};
 /// When an exit signal ends the process, `ending` is set and the rest stays unhandled for [`refuse`].
 pub(crate) fn take_all(header: &Header) {
     let slot = header.slot;
+    if slot.word.is_empty() {
+        return;
+    }
     let generation = slot.generation();
     let _alone = limit::lock_against_trimming(slot);
     // SAFETY: the caller owns the process. No reference is held while user code (a mapping, a destructor) runs.

@@ -269,6 +269,14 @@ impl World for Virtual {
         self.state.lock().ready.push(process);
     }
 
+    fn count(&self, _: isize) -> Option<isize> {
+        None
+    }
+
+    fn counted(&self) -> isize {
+        0
+    }
+
     fn now(&self) -> u64 {
         self.now.load(Ordering::Relaxed)
     }
@@ -291,10 +299,18 @@ impl World for Virtual {
         self.state.lock().random()
     }
 
-    fn register(&self, _: &mut dyn Source) -> io::Result<Registration> {
-        Err(io::Error::new(
-            io::ErrorKind::Unsupported,
-            "there are no sockets in a deterministic world",
-        ))
+    fn sockets(&self) -> io::Result<()> {
+        Err(no_sockets())
     }
+
+    fn register(&self, _: &mut dyn Source) -> io::Result<Registration> {
+        Err(no_sockets())
+    }
+}
+
+fn no_sockets() -> io::Error {
+    io::Error::new(
+        io::ErrorKind::Unsupported,
+        "there are no sockets in a deterministic world",
+    )
 }

@@ -14,8 +14,20 @@ use crate::time::{Action, TimerKey};
 
 /// What a runtime asks of the world it lives in.
 pub(crate) trait World: Send + Sync {
-    /// Queues a process that may run.
+    /// Queues a process that was woken.
     fn schedule(&self, process: Runnable);
+
+    /// Queues a process that was just started. The caller keeps the world meanwhile.
+    fn start(&self, process: Runnable) {
+        self.schedule(process);
+    }
+
+    /// Counts a process that starts (1) or ended (-1), if this thread is one of the world's own, which count without an exchange;
+    /// returns this thread's count.
+    fn count(&self, change: isize) -> Option<isize>;
+
+    /// The sum of what was counted.
+    fn counted(&self) -> isize;
 
     /// Nanoseconds since the runtime started.
     fn now(&self) -> u64;
@@ -31,6 +43,11 @@ pub(crate) trait World: Send + Sync {
 
     /// A random number.
     fn random(&self) -> u64;
+
+    /// Whether there are sockets, so that one is refused before it does anything.
+    fn sockets(&self) -> io::Result<()> {
+        Ok(())
+    }
 
     /// Watches a socket's readiness.
     fn register(&self, source: &mut dyn Source) -> io::Result<Registration>;
