@@ -14,12 +14,15 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::task::Waker;
 use std::time::Duration;
 
 use mio::{Interest, Poll, Registry, Token};
 use parking_lot::Mutex;
 
-use crate::io::registration::{READABLE, Readiness, Registration, Source, WRITABLE};
+use crate::io::registration::{
+    READ_CLOSED, READABLE, Readiness, Registration, Source, WRITABLE, WRITE_CLOSED,
+};
 use crate::time::wheel::{EntryKey, Wheel};
 use crate::time::{Action, TimerKey};
 
@@ -43,7 +46,8 @@ pub(crate) struct Driver {
 struct Reactor {
     poll: Poll,
     events: wait::Events,
-    ready: Vec<(Arc<Readiness>, u32)>,
+    /// Those whom the events of this turn wake.
+    wake: Vec<Waker>,
     due: Vec<Action>,
 }
 
@@ -74,7 +78,7 @@ impl Driver {
             reactor: Mutex::new(Reactor {
                 poll,
                 events: wait::Events::with_capacity(EVENTS),
-                ready: Vec::with_capacity(EVENTS),
+                wake: Vec::with_capacity(EVENTS),
                 due: Vec::new(),
             }),
             registry,
@@ -212,10 +216,7 @@ impl Driver {
 
     fn handle(&self, reactor: &mut Reactor, timeout: Option<Duration>) {
         let Reactor {
-            poll,
-            events,
-            ready,
-            ..
+            poll, events, wake, ..
         } = reactor;
         if let Err(error) = events.wait(poll, timeout) {
             if error.kind() != io::ErrorKind::Interrupted {
@@ -235,12 +236,13 @@ impl Driver {
                 if place.generation as usize == token >> 32
                     && let Some(readiness) = &place.readiness
                 {
-                    ready.push((Arc::clone(readiness), bits));
+                    readiness.event(bits, wake);
                 }
             }
         }
-        for (readiness, bits) in ready.drain(..) {
-            readiness.event(bits);
+        // Without the lock: whoever is woken may close a socket there and then.
+        for waker in wake.drain(..) {
+            waker.wake();
         }
     }
 }
@@ -257,7 +259,7 @@ mod wait {
     use rustix::event::Timespec;
     use rustix::event::epoll::{self, Event, EventFlags};
 
-    use super::{EVENTS, READABLE, WRITABLE};
+    use super::{EVENTS, READ_CLOSED, READABLE, WRITABLE, WRITE_CLOSED};
 
     pub(super) struct Events(Vec<(usize, u32)>);
 
@@ -294,13 +296,20 @@ mod wait {
     }
 
     fn bits(flags: EventFlags) -> u32 {
-        let closed = EventFlags::HUP | EventFlags::ERR;
+        let over = EventFlags::HUP | EventFlags::ERR;
         let mut bits = 0;
-        if flags.intersects(EventFlags::IN | EventFlags::PRI | EventFlags::RDHUP | closed) {
+        if flags.intersects(EventFlags::IN | EventFlags::PRI | EventFlags::RDHUP | over) {
             bits |= READABLE;
         }
-        if flags.intersects(EventFlags::OUT | closed) {
+        if flags.intersects(EventFlags::OUT | over) {
             bits |= WRITABLE;
+        }
+        // An error alone is not the end: that of a datagram goes away when it is fetched.
+        if flags.intersects(EventFlags::RDHUP | EventFlags::HUP) {
+            bits |= READ_CLOSED;
+        }
+        if flags.contains(EventFlags::HUP) {
+            bits |= WRITE_CLOSED;
         }
         bits
     }
@@ -313,7 +322,7 @@ mod wait {
     use std::io;
     use std::time::Duration;
 
-    use super::{READABLE, WRITABLE};
+    use super::{READ_CLOSED, READABLE, WRITABLE, WRITE_CLOSED};
 
     pub(super) struct Events(mio::Events);
 
@@ -338,6 +347,12 @@ mod wait {
                 }
                 if event.is_writable() || event.is_write_closed() || event.is_error() {
                     bits |= WRITABLE;
+                }
+                if event.is_read_closed() {
+                    bits |= READ_CLOSED;
+                }
+                if event.is_write_closed() && !event.is_error() {
+                    bits |= WRITE_CLOSED;
                 }
                 (event.token().0, bits)
             })

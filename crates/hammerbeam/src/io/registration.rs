@@ -1,7 +1,11 @@
 //! Readiness of one socket: what the reactor last said, and who waits for it.
 //!
 //! **Promise.** A readiness that came is never lost: it is cleared only by whoever saw the very event that it then found used up.
-//! **State.** One word: four bits of readiness below a count of events. Two wakers, one for each direction.
+//! Everybody who waits for a direction is woken by an event in it.
+//! **State.** One word: four bits of readiness below a count of events. For each direction one waker of the `poll_` functions, which
+//! keep the last caller's, and a list for the futures, which take themselves out when they are dropped.
+//! **Order.** The driver's lock on its sources is taken before the lock on the wakers, so no foreign waker is dropped or woken while
+//! the latter is held: that could close a socket, and closing takes the former.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -17,6 +21,10 @@ pub(crate) use mio::event::Source;
 
 pub(crate) const READABLE: u32 = 1;
 pub(crate) const WRITABLE: u32 = 2;
+/// The other side will send no more: reading never blocks again.
+pub(crate) const READ_CLOSED: u32 = 4;
+/// Nothing can be sent any more: writing never blocks again.
+pub(crate) const WRITE_CLOSED: u32 = 8;
 const EVENT: u32 = 16;
 
 /// Which way a socket is waited for.
@@ -27,10 +35,18 @@ pub(crate) enum Direction {
 }
 
 impl Direction {
-    const fn bit(self) -> u32 {
+    const fn ready(self) -> u32 {
         match self {
             Self::Read => READABLE,
             Self::Write => WRITABLE,
+        }
+    }
+
+    /// All bits that say that an attempt is worth its system call.
+    const fn bits(self) -> u32 {
+        match self {
+            Self::Read => READABLE | READ_CLOSED,
+            Self::Write => WRITABLE | WRITE_CLOSED,
         }
     }
 }
@@ -39,16 +55,41 @@ impl Direction {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Seen(u32);
 
-#[derive(Debug, Default)]
+/// What a socket is taken for before its first event: whoever wants something tries it.
+const FRESH: Seen = Seen(READABLE | WRITABLE);
+
+#[derive(Debug)]
 pub(crate) struct Readiness {
-    /// Starts as not ready: the first event comes when the socket is registered, if it is ready.
     state: AtomicU32,
-    wakers: Mutex<[Option<Waker>; 2]>,
+    waiting: Mutex<Waiting>,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    polled: [Option<Waker>; 2],
+    futures: Vec<Waiter>,
+    tickets: u64,
+}
+
+#[derive(Debug)]
+struct Waiter {
+    ticket: u64,
+    direction: Direction,
+    waker: Waker,
+}
+
+impl Default for Readiness {
+    fn default() -> Self {
+        Self {
+            state: AtomicU32::new(FRESH.0),
+            waiting: Mutex::default(),
+        }
+    }
 }
 
 impl Readiness {
-    /// An event: marks and wakes. Called by whoever turns the driver.
-    pub(crate) fn event(&self, ready: u32) {
+    /// An event: marks, and moves those who wait for it into `wake`. Called by whoever turns the driver.
+    pub(crate) fn event(&self, ready: u32, wake: &mut Vec<Waker>) {
         let mut seen = self.state.load(Ordering::Relaxed);
         while let Err(now) = self.state.compare_exchange_weak(
             seen,
@@ -58,19 +99,48 @@ impl Readiness {
         ) {
             seen = now;
         }
-        let mut wake = [None, None];
-        {
-            let mut wakers = self.wakers.lock();
-            if ready & READABLE != 0 {
-                wake[0] = wakers[0].take();
-            }
-            if ready & WRITABLE != 0 {
-                wake[1] = wakers[1].take();
+        let mut waiting = self.waiting.lock();
+        for direction in [Direction::Read, Direction::Write] {
+            if ready & direction.bits() != 0 {
+                wake.extend(waiting.polled[direction as usize].take());
             }
         }
-        for waker in wake.into_iter().flatten() {
-            waker.wake();
+        if !waiting.futures.is_empty() {
+            let woken = waiting
+                .futures
+                .extract_if(.., |waiter| ready & waiter.direction.bits() != 0);
+            wake.extend(woken.map(|waiter| waiter.waker));
         }
+    }
+
+    fn look(&self, direction: Direction) -> Option<Seen> {
+        let state = self.state.load(Ordering::Acquire);
+        (state & direction.bits() != 0).then_some(Seen(state))
+    }
+}
+
+/// A future's place among those who wait for a socket; it leaves when this is dropped.
+#[derive(Debug, Default)]
+pub(crate) struct Ticket {
+    place: Option<(Arc<Readiness>, u64)>,
+}
+
+impl Ticket {
+    fn leave(&mut self) {
+        if let Some((readiness, ticket)) = self.place.take() {
+            let left = {
+                let mut waiting = readiness.waiting.lock();
+                let index = waiting.futures.iter().position(|w| w.ticket == ticket);
+                index.map(|index| waiting.futures.swap_remove(index))
+            };
+            drop(left);
+        }
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        self.leave();
     }
 }
 
@@ -91,23 +161,57 @@ impl Registration {
         }
     }
 
-    /// Ready when the socket may be.
+    /// The readiness, if the socket is not known to be unready.
+    pub(crate) fn ready(&self, direction: Direction) -> Option<Seen> {
+        self.readiness.look(direction)
+    }
+
+    /// Ready when the socket may be. Of several callers in one direction the last one is woken.
     pub(crate) fn poll_ready(&self, direction: Direction, context: &Context<'_>) -> Poll<Seen> {
-        let state = self.readiness.state.load(Ordering::Acquire);
-        if state & direction.bit() != 0 {
-            return Poll::Ready(Seen(state));
+        if let Some(seen) = self.readiness.look(direction) {
+            return Poll::Ready(seen);
         }
-        {
-            let mut wakers = self.readiness.wakers.lock();
-            let waker = &mut wakers[usize::from(direction == Direction::Write)];
-            if !waker.as_ref().is_some_and(|w| w.will_wake(context.waker())) {
-                *waker = Some(context.waker().clone());
+        let replaced = {
+            let waker = &mut self.readiness.waiting.lock().polled[direction as usize];
+            match waker {
+                Some(waker) if waker.will_wake(context.waker()) => None,
+                _ => waker.replace(context.waker().clone()),
             }
+        };
+        drop(replaced);
+        self.look_again(direction)
+    }
+
+    /// As [`Registration::poll_ready`], for any number of futures, each with a ticket of its own.
+    pub(crate) fn poll_ready_for(
+        &self,
+        direction: Direction,
+        context: &Context<'_>,
+        ticket: &mut Ticket,
+    ) -> Poll<Seen> {
+        if let Some(seen) = self.readiness.look(direction) {
+            return Poll::Ready(seen);
         }
-        // An event may have come between the look and the waker.
-        let state = self.readiness.state.load(Ordering::Acquire);
-        if state & direction.bit() != 0 {
-            return Poll::Ready(Seen(state));
+        // Most of the time an event took us out of the list, and the waker is the same anyway.
+        ticket.leave();
+        {
+            let mut waiting = self.readiness.waiting.lock();
+            waiting.tickets = waiting.tickets.wrapping_add(1);
+            let number = waiting.tickets;
+            waiting.futures.push(Waiter {
+                ticket: number,
+                direction,
+                waker: context.waker().clone(),
+            });
+            ticket.place = Some((Arc::clone(&self.readiness), number));
+        }
+        self.look_again(direction)
+    }
+
+    /// An event may have come between the first look and the waker.
+    fn look_again(&self, direction: Direction) -> Poll<Seen> {
+        if let Some(seen) = self.readiness.look(direction) {
+            return Poll::Ready(seen);
         }
         current::with_process(|header| header.wait.store(Wait::IO, Ordering::Relaxed));
         Poll::Pending
@@ -115,17 +219,129 @@ impl Registration {
 
     /// The socket turned out not to be ready, unless a newer event came.
     pub(crate) fn clear(&self, direction: Direction, seen: Seen) {
-        let _ = self.readiness.state.compare_exchange(
-            seen.0,
-            seen.0 & !direction.bit(),
-            Ordering::AcqRel,
-            Ordering::Relaxed,
-        );
+        self.take_away(direction.bits(), seen);
+    }
+
+    /// An attempt used up what was there: the next one would only find that out with a system call more. The end of the stream
+    /// stays, since it does not come a second time.
+    pub(crate) fn used_up(&self, direction: Direction, seen: Seen) {
+        self.take_away(direction.ready(), seen);
+    }
+
+    /// An attempt before the registration found nothing: the first event will tell more.
+    pub(crate) fn clear_fresh(&self, direction: Direction) {
+        let mut state = self.readiness.state.load(Ordering::Acquire);
+        while state < EVENT && state & direction.bits() != 0 {
+            match self.readiness.state.compare_exchange(
+                state,
+                state & !direction.bits(),
+                Ordering::AcqRel,
+                Ordering::Acquire,
+            ) {
+                Ok(_) => break,
+                Err(now) => state = now,
+            }
+        }
+    }
+
+    fn take_away(&self, bits: u32, seen: Seen) {
+        let mut state = self.readiness.state.load(Ordering::Acquire);
+        // The other direction's bits may have changed; a newer event changes the count.
+        while state / EVENT == seen.0 / EVENT && state & bits != 0 {
+            match self.readiness.state.compare_exchange(
+                state,
+                state & !bits,
+                Ordering::AcqRel,
+                Ordering::Acquire,
+            ) {
+                Ok(_) => break,
+                Err(now) => state = now,
+            }
+        }
     }
 }
 
 impl Drop for Registration {
     fn drop(&mut self) {
         self.driver.forget(self.token);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn registration() -> Registration {
+        let driver = Arc::new(Driver::new(0).unwrap());
+        let (mut one, _other) = mio::net::UnixStream::pair().unwrap();
+        driver.register(&mut one).unwrap()
+    }
+
+    fn event(registration: &Registration, bits: u32) -> usize {
+        let mut woken = Vec::new();
+        registration.readiness.event(bits, &mut woken);
+        woken.len()
+    }
+
+    #[test]
+    fn a_fresh_socket_is_worth_a_try_until_one_failed() {
+        let registration = registration();
+        assert!(registration.ready(Direction::Read).is_some());
+        registration.clear_fresh(Direction::Read);
+        assert!(registration.ready(Direction::Read).is_none());
+        assert!(registration.ready(Direction::Write).is_some());
+    }
+
+    #[test]
+    fn an_event_that_came_meanwhile_is_not_cleared() {
+        let registration = registration();
+        let seen = registration.ready(Direction::Read).unwrap();
+        event(&registration, READABLE);
+        registration.clear(Direction::Read, seen);
+        assert!(registration.ready(Direction::Read).is_some());
+        registration.clear_fresh(Direction::Read);
+        assert!(registration.ready(Direction::Read).is_some());
+    }
+
+    #[test]
+    fn clearing_one_direction_does_not_keep_the_other_from_being_cleared() {
+        let registration = registration();
+        let seen = registration.ready(Direction::Read).unwrap();
+        registration.clear(Direction::Write, seen);
+        registration.clear(Direction::Read, seen);
+        assert!(registration.ready(Direction::Read).is_none());
+    }
+
+    #[test]
+    fn the_end_of_a_stream_outlasts_a_read_that_used_up_the_bytes_before_it() {
+        let registration = registration();
+        event(&registration, READABLE | READ_CLOSED);
+        let seen = registration.ready(Direction::Read).unwrap();
+        registration.used_up(Direction::Read, seen);
+        assert!(registration.ready(Direction::Read).is_some());
+    }
+
+    #[test]
+    fn an_event_wakes_every_future_of_its_direction_and_none_that_left() {
+        let registration = registration();
+        registration.clear_fresh(Direction::Read);
+        registration.clear_fresh(Direction::Write);
+        let context = Context::from_waker(Waker::noop());
+        let mut tickets: [Ticket; 4] = Default::default();
+        for (number, ticket) in tickets.iter_mut().enumerate() {
+            let direction = if number == 3 {
+                Direction::Write
+            } else {
+                Direction::Read
+            };
+            assert!(
+                registration
+                    .poll_ready_for(direction, &context, ticket)
+                    .is_pending()
+            );
+        }
+        tickets[0] = Ticket::default();
+        assert_eq!(event(&registration, READABLE), 2);
+        assert_eq!(event(&registration, WRITABLE), 1);
     }
 }
