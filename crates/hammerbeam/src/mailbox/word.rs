@@ -167,9 +167,11 @@ impl Word {
         let mut seen = self.0.load(Ordering::Acquire);
         loop {
             let bits = addr(seen);
-            if bits & FLAGS == DEAD || bits & NOTIFIED != 0 || !valid() {
+            if bits & FLAGS == DEAD || !valid() {
                 return false;
             }
+            // Exchanged even if `NOTIFIED` is set already and nothing changes: whatever the caller did before becomes visible to the
+            // poll that somebody else asked for. Without that, the poll may miss it, and nobody asks for another one.
             let mark = if bits & AWAKE == 0 { AWAKE } else { NOTIFIED };
             let new = seen.map_addr(|a| (a & !RECV) | mark);
             match self
