@@ -51,8 +51,9 @@ impl ThreadState {
             .is_ok()
     }
 
+    /// A thread that finds itself running also sees which processor it was given.
     pub(crate) fn is_running(&self) -> bool {
-        self.0.load(Ordering::Relaxed) == RUNNING
+        self.0.load(Ordering::Acquire) == RUNNING
     }
 
     pub(crate) fn is_detached(&self) -> bool {

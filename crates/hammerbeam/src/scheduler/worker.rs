@@ -208,6 +208,9 @@ fn serve(shared: &Shared, local: &Local) {
             work(world, local, me);
         } else if me.state.is_lane() {
             serve_lane(world, me);
+        } else if me.state.is_detached() {
+            // It lost the processor that it had just been given before it got to work.
+            retire(world, local, me);
         } else {
             stand_by(world, me);
         }
@@ -229,7 +232,7 @@ fn work(world: &Threads, local: &Local, me: &Thread) {
         let tick = local.ticks.get() + 1;
         local.ticks.set(tick);
         if me.state.is_detached() {
-            return retire(world, me);
+            return retire(world, local, me);
         }
         let mut now = world.coarse.load(Ordering::Relaxed);
         let mut found = None;
@@ -257,7 +260,7 @@ fn work(world: &Threads, local: &Local, me: &Thread) {
             }
             None => {
                 if !sleep(world, local, me, processor) {
-                    return retire(world, me);
+                    return retire(world, local, me);
                 }
             }
         }
@@ -342,7 +345,11 @@ fn run(world: &Threads, local: &Local, me: &Thread, process: Runnable) {
 }
 
 /// A thread that lost its processor: hands over what is left and waits for another job.
-fn retire(world: &Threads, me: &Thread) {
+fn retire(world: &Threads, local: &Local, me: &Thread) {
+    // Producers rely on a searcher; without a processor this thread is none.
+    if local.searching.replace(false) && world.idle.found_work() {
+        world.notify();
+    }
     world.drain(me);
     if world.lane.join(world.limits.workers) {
         me.state.join_lane();
