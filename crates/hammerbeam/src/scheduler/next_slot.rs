@@ -30,10 +30,18 @@ impl<T> NextSlot<T> {
 
     /// Takes it out, from any thread.
     pub(crate) fn take(&self) -> Option<NonNull<T>> {
-        if self.0.load(Ordering::Relaxed).is_null() {
-            return None;
+        let mut seen = self.0.load(Ordering::Relaxed);
+        while let Some(item) = NonNull::new(seen) {
+            let null = ptr::null_mut();
+            match self
+                .0
+                .compare_exchange(seen, null, Ordering::AcqRel, Ordering::Relaxed)
+            {
+                Ok(_) => return Some(item),
+                Err(now) => seen = now,
+            }
         }
-        NonNull::new(self.0.swap(ptr::null_mut(), Ordering::AcqRel))
+        None
     }
 
     pub(crate) fn is_empty(&self) -> bool {
