@@ -15,11 +15,12 @@ pub(crate) enum Outcome<T> {
 /// The right, and the duty, to answer one call.
 ///
 /// [`Reply::send`] answers. To answer later, keep it; to let another process answer, move it there. Dropped without an answer it
-/// fails the caller at once and says so in one log line.
+/// fails the caller when the process that dropped it awaits next, and says so in one log line. If that process ends instead, the
+/// caller is told why it ended: whether it returned, failed with `?`, panicked or was killed.
 ///
 /// In Erlang: the `From` of `handle_call/3`.
 #[must_use = "a call waits for this; answer it with `send`"]
-pub struct Reply<T> {
+pub struct Reply<T: 'static> {
     to: Option<Answering<Outcome<T>>>,
 }
 
@@ -48,16 +49,17 @@ impl<T> Reply<T> {
 impl<T> Drop for Reply<T> {
     fn drop(&mut self) {
         let Some(to) = self.to.take() else { return };
-        let ended = current::ending();
-        if ended.is_none() && !to.is_abandoned() {
-            let by = current::self_pid();
-            tracing::warn!(
-                target: "hammerbeam::call",
-                by = by.map(tracing::field::display), message = to.question(),
-                "a reply was dropped without an answer"
-            );
-        }
-        drop(to.complete(Outcome::Dropped(ended)));
+        let by = current::self_pid();
+        current::owe(move |ended| {
+            if ended.is_none() && !to.is_abandoned() {
+                tracing::warn!(
+                    target: "hammerbeam::call",
+                    by = by.map(tracing::field::display), message = to.question(),
+                    "a reply was dropped without an answer"
+                );
+            }
+            drop(to.complete(Outcome::Dropped(ended)));
+        });
     }
 }
 

@@ -4,7 +4,7 @@
 //! was carried out of its process finds that it is not at home.
 //! **Not promised.** Nothing here keeps a process or a runtime alive.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::ptr::{self, NonNull};
 
 use crate::process::block::{Header, Runnable};
@@ -23,9 +23,18 @@ pub(crate) struct Here {
     budget: Cell<i32>,
     /// Why the process that this thread takes apart has ended.
     ending: Cell<*const Exit>,
+    /// Whether what is owed is held back, and how much is.
+    holding: Cell<bool>,
+    owed: Cell<usize>,
 }
 
+/// What somebody waits for, to be done with the reason of the process' end, or with none if it goes on.
+pub(crate) type Owed = Box<dyn FnOnce(Option<Exit>)>;
+
 thread_local! {
+    // Apart from `HERE`, whose access is cheaper without a destructor.
+    static OWED: RefCell<Vec<Owed>> = const { RefCell::new(Vec::new()) };
+
     static HERE: Here = const {
         Here {
             process: Cell::new(ptr::null()),
@@ -33,6 +42,8 @@ thread_local! {
             local: Cell::new(ptr::null()),
             budget: Cell::new(0),
             ending: Cell::new(ptr::null()),
+            holding: Cell::new(false),
+            owed: Cell::new(0),
         }
     };
 }
@@ -111,10 +122,24 @@ pub(crate) fn while_ending<R>(reason: &Exit, take_apart: impl FnOnce() -> R) -> 
     take_apart()
 }
 
+/// Does something with the reason of the running process' end, as soon as it is known whether it ends: after the poll, or when
+/// nobody finds the process any more. Outside of processes at once.
+pub(crate) fn owe(settle: impl FnOnce(Option<Exit>) + 'static) {
+    HERE.with(|here| {
+        if !here.holding.get() {
+            return settle(ending());
+        }
+        OWED.with_borrow_mut(|owed| owed.push(Box::new(settle)));
+        here.owed.set(here.owed.get() + 1);
+    });
+}
+
 /// Marks this thread as polling a process, until dropped.
 pub(crate) struct Polling {
     before: *const Header,
     budget: i32,
+    holding: bool,
+    owed: usize,
 }
 
 impl Polling {
@@ -122,6 +147,19 @@ impl Polling {
         HERE.with(|here| Self {
             before: here.process.replace(process.header()),
             budget: here.budget.replace(SLICE),
+            holding: here.holding.replace(true),
+            owed: here.owed.replace(0),
+        })
+    }
+
+    /// What is owed so far; from now on nothing is held back.
+    pub(crate) fn release(&self) -> Vec<Owed> {
+        HERE.with(|here| {
+            here.holding.set(false);
+            match here.owed.replace(0) {
+                0 => Vec::new(),
+                count => OWED.with_borrow_mut(|owed| owed.split_off(owed.len() - count)),
+            }
         })
     }
 
@@ -136,6 +174,8 @@ impl Drop for Polling {
         HERE.with(|here| {
             here.process.set(self.before);
             here.budget.set(self.budget);
+            here.holding.set(self.holding);
+            here.owed.set(self.owed);
         });
     }
 }

@@ -14,7 +14,7 @@ use crate::mailbox::inbox::Taken;
 use crate::mailbox::node::{Owned, Payload};
 use crate::mailbox::word::Settled;
 use crate::process::block::{Header, Runnable};
-use crate::process::current::Polling;
+use crate::process::current::{Owed, Polling};
 use crate::process::{Exit, Pid, current, panics, table, waker};
 use crate::runtime;
 use crate::signal::{Signal, handle};
@@ -37,7 +37,7 @@ pub(crate) fn turn(process: Runnable, hog_after: impl FnOnce(u8) -> u8) -> Turn 
     if pending.signals {
         handle::take_all(header);
         if header.ending.get() {
-            return end(process, None);
+            return end(process, None, Vec::new());
         }
     }
     let has_mail = header.receiving.get() && (header.fresh.get() || pending.stacked);
@@ -56,6 +56,7 @@ pub(crate) fn turn(process: Runnable, hog_after: impl FnOnce(u8) -> u8) -> Turn 
             process.poll(&mut Context::from_waker(&waker))
         }));
         let spent = polling.spent();
+        let owed = polling.release();
         drop(polling);
         let total = header.reductions.load(Ordering::Relaxed) + spent + 1;
         header.reductions.store(total, Ordering::Relaxed);
@@ -63,11 +64,11 @@ pub(crate) fn turn(process: Runnable, hog_after: impl FnOnce(u8) -> u8) -> Turn 
             Err(payload) => {
                 let reason = panics::reason("the body", &*payload);
                 discard_payload(payload);
-                return end(process, Some(reason));
+                return end(process, Some(reason), owed);
             }
-            Ok(Poll::Ready(reason)) => return end(process, Some(reason)),
-            Ok(Poll::Pending) if header.ending.get() => return end(process, None),
-            Ok(Poll::Pending) => {}
+            Ok(Poll::Ready(reason)) => return end(process, Some(reason), owed),
+            Ok(Poll::Pending) if header.ending.get() => return end(process, None, owed),
+            Ok(Poll::Pending) => settle(owed, None),
         }
         deadline::arm(header, world(header));
     }
@@ -96,12 +97,20 @@ fn wake_receiver(header: &Header) {
     }
 }
 
+/// Tells those who wait for something of a process that it ended, or that they wait in vain.
+fn settle(owed: Vec<Owed>, reason: Option<&Exit>) {
+    for settle in owed {
+        // A foreign waker's panic is not the process' fault.
+        let _ = catch_unwind(AssertUnwindSafe(|| settle(reason.cloned())));
+    }
+}
+
 fn world(header: &Header) -> &dyn World {
     &*runtime::of(header).world
 }
 
 /// The end of a process. `reason` is none when an exit signal ends it.
-fn end(process: Runnable, reason: Option<Exit>) -> Turn {
+fn end(process: Runnable, reason: Option<Exit>, mut owed: Vec<Owed>) -> Turn {
     let header = process.header();
     let pid = header.pid();
     let mut reason = reason
@@ -124,6 +133,8 @@ fn end(process: Runnable, reason: Option<Exit>) -> Turn {
 
     header.slot.limit.store(0, Ordering::Relaxed);
     header.slot.retire();
+    owed.extend(polling.release());
+    settle(owed, Some(&reason));
     let (late, in_message) = current::while_ending(&reason, || empty(header, pid));
     header.slot.inbox.store(0, Ordering::Relaxed);
     drop(polling);
