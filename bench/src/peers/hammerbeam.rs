@@ -55,6 +55,7 @@ impl Peer for Hammerbeam {
                         send(parent, ());
                     }
                 })?;
+                cx.step().await;
             }
             cx.recv().await;
             Ok(began.elapsed())
@@ -71,10 +72,12 @@ impl Peer for Hammerbeam {
                         send(cx.recv().await, ());
                     }
                 })?);
+                cx.step().await;
             }
             let took = began.elapsed();
             for process in processes {
                 send(process, cx.addr());
+                cx.step().await;
             }
             for _ in 0..n {
                 cx.recv().await;

@@ -5,13 +5,13 @@
 
 use std::ptr::{self, NonNull};
 
-use crate::mailbox::node::{Owned, Payload};
+use crate::mailbox::node::Owned;
 use crate::mailbox::word::Link;
 
+/// One word: the newest node, whose `next` is the oldest. A ring, so that every process is eight bytes smaller.
 #[derive(Debug)]
 pub(crate) struct Inbox {
-    head: *mut Link,
-    tail: *mut Link,
+    newest: *mut Link,
 }
 
 /// A place in an inbox: the node in front of it, or the start. It stays valid while nothing but [`Inbox::push_back`] and the
@@ -26,73 +26,67 @@ impl Place {
 impl Inbox {
     pub(crate) const fn new() -> Self {
         Self {
-            head: ptr::null_mut(),
-            tail: ptr::null_mut(),
+            newest: ptr::null_mut(),
         }
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.head.is_null()
     }
 
     pub(crate) fn push_back(&mut self, node: Owned) {
         let link = node.into_link();
-        // SAFETY: we own `link`, and `tail`, if any, is a node of this list.
+        // SAFETY: we own `link`, and `newest`, if any, is a node of this ring.
         unsafe {
-            (*link).next = ptr::null_mut();
-            if self.tail.is_null() {
-                self.head = link;
+            if self.newest.is_null() {
+                (*link).next = link;
             } else {
-                (*self.tail).next = link;
+                (*link).next = (*self.newest).next;
+                (*self.newest).next = link;
             }
         }
-        self.tail = link;
+        self.newest = link;
     }
 
     pub(crate) fn pop_front(&mut self) -> Option<Owned> {
         self.remove(Place::START)
     }
 
-    /// The payload kind of the first node.
-    pub(crate) fn front(&self) -> Option<Payload> {
-        // SAFETY: nodes of this list are owned by it.
-        NonNull::new(self.head).map(|link| unsafe { Owned::payload_of(link) })
-    }
-
     /// The node at a place, if there is one, without taking it.
     pub(crate) fn at(&self, place: Place) -> Option<NonNull<Link>> {
-        NonNull::new(self.next(place))
+        if self.newest.is_null() || ptr::eq(place.0, self.newest) {
+            return None;
+        }
+        let before = if place.0.is_null() {
+            self.newest
+        } else {
+            place.0
+        };
+        // SAFETY: a place is a node of this ring (see `Place`).
+        NonNull::new(unsafe { (*before).next })
     }
 
-    /// The place behind the node at `place`.
+    /// The place behind the node at `place`, or `place` itself where there is none.
     pub(crate) fn advance(&self, place: Place) -> Place {
-        Place(self.next(place))
+        self.at(place).map_or(place, |link| Place(link.as_ptr()))
     }
 
     /// Takes out the node at a place.
     pub(crate) fn remove(&mut self, place: Place) -> Option<Owned> {
-        let link = NonNull::new(self.next(place))?;
-        // SAFETY: `link` is a node of this list; `place` is the start or the node in front of it.
+        let link = self.at(place)?;
+        let before = if place.0.is_null() {
+            self.newest
+        } else {
+            place.0
+        };
+        // SAFETY: `link` is a node of this ring and `before` the one in front of it.
         unsafe {
-            let next = link.as_ref().next;
-            if place.0.is_null() {
-                self.head = next;
-            } else {
-                (*place.0).next = next;
-            }
-            if next.is_null() {
-                self.tail = place.0;
+            (*before).next = link.as_ref().next;
+            if ptr::eq(link.as_ptr(), self.newest) {
+                // The last one in order; the ring may be empty now.
+                self.newest = if ptr::eq(before, link.as_ptr()) {
+                    ptr::null_mut()
+                } else {
+                    before
+                };
             }
             Some(Owned::from_link(link))
-        }
-    }
-
-    fn next(&self, place: Place) -> *mut Link {
-        if place.0.is_null() {
-            self.head
-        } else {
-            // SAFETY: a place is a node of this list (see `Place`).
-            unsafe { (*place.0).next }
         }
     }
 }

@@ -7,6 +7,7 @@ pub(crate) mod deliver;
 pub(crate) mod inbox;
 pub(crate) mod limit;
 pub(crate) mod node;
+pub(crate) mod pool;
 pub(crate) mod receive;
 mod sync;
 pub(crate) mod word;

@@ -11,6 +11,7 @@
 use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
 
+use crate::mailbox::pool;
 use crate::mailbox::word::Link;
 
 /// What a node carries.
@@ -80,12 +81,12 @@ impl<T> Tables<T> {
 /// The node was made by [`Owned::new`] with a `T` and is owned by the caller.
 unsafe fn drop_node<T>(node: NonNull<Link>) {
     // SAFETY: as promised by the caller.
-    drop(unsafe { Box::from_raw(node.cast::<Node<T>>().as_ptr()) });
+    unsafe { pool::drop_boxed(node.cast::<Node<T>>()) };
 }
 
 impl Owned {
     fn new<T: Send>(generation: u64, vtable: &'static VTable, value: T) -> Self {
-        let node = Box::new(Node {
+        let node = pool::boxed(Node {
             link: Link {
                 next: std::ptr::null_mut(),
             },
@@ -93,7 +94,7 @@ impl Owned {
             generation,
             value,
         });
-        Self(NonNull::from(Box::leak(node)).cast())
+        Self(node.cast())
     }
 
     pub(crate) fn message<M: Send>(generation: u64, message: M) -> Self {
@@ -151,9 +152,8 @@ impl Owned {
     /// The payload is a `T`.
     pub(crate) unsafe fn into_value<T>(self) -> T {
         let this = ManuallyDrop::new(self);
-        // SAFETY: the node was made from a box of `Node<T>`, as the caller promises, and we own it.
-        let node = unsafe { Box::from_raw(this.0.cast::<Node<T>>().as_ptr()) };
-        node.value
+        // SAFETY: it was made as a `Node<T>`, as the caller promises, and we own it.
+        unsafe { pool::unboxed(this.0.cast::<Node<T>>()) }.value
     }
 
     /// Looks at the payload.

@@ -17,6 +17,7 @@ use crate::mailbox::receive::{self, Recv, RecvAny, RecvInfo};
 use crate::mailbox::{MailboxLimit, OnFull, deliver};
 use crate::process::block::Header;
 use crate::process::extension::{Alias as AliasKind, Trap};
+use crate::process::pid::PackedPid;
 use crate::process::{Addr, Alias, Exit, IntoExit, Pid, Spawn, SpawnError, current};
 use crate::registry::{Name, RegisterError};
 use crate::runtime;
@@ -49,27 +50,33 @@ use crate::time::{self, TimerRef};
 /// .unwrap();
 /// ```
 pub struct Cx<M> {
-    pid: Pid,
+    /// The pid in eight bytes, since a body often holds its `Cx` twice: as argument and as variable.
+    pid: PackedPid,
     message: PhantomData<fn() -> M>,
 }
 
 impl<M> fmt::Debug for Cx<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Cx<{}>({})", std::any::type_name::<M>(), self.pid)
+        write!(
+            f,
+            "Cx<{}>({})",
+            std::any::type_name::<M>(),
+            self.pid.unpack()
+        )
     }
 }
 
 impl<M> Cx<M> {
     pub(crate) const fn of(pid: Pid) -> Self {
         Self {
-            pid,
+            pid: PackedPid::new(pid),
             message: PhantomData,
         }
     }
 
     /// Runs with the header of this process, on the thread that polls it.
     pub(crate) fn home<R>(&self, look: impl FnOnce(&Header) -> R) -> R {
-        current::at_home(self.pid, look)
+        current::at_home(self.pid.unpack(), look)
             .expect("a Cx can only be used inside the process it was made for")
     }
 }
@@ -80,13 +87,13 @@ impl<M: Send + 'static> Cx<M> {
     /// In Erlang: `self()`.
     #[must_use]
     pub const fn pid(&self) -> Pid {
-        self.pid
+        self.pid.unpack()
     }
 
     /// This process' address.
     #[must_use]
     pub const fn addr(&self) -> Addr<M> {
-        Addr::of(self.pid)
+        Addr::of(self.pid())
     }
 
     /// Waits for the next message. Information from the system ([`Cx::recv_info`]) stays in the mailbox.
@@ -235,8 +242,9 @@ impl<M: Send + 'static> Cx<M> {
         match name.whereis() {
             Ok(addr) => self.watch(addr.pid(), None),
             Err(_) => self.home(|header| {
-                let number = self.new_watch(header, self.pid, None);
-                let told = handle::down(header, self.pid.generation(), number, None, Exit::NoProc);
+                let number = self.new_watch(header, self.pid(), None);
+                let told =
+                    handle::down(header, self.pid().generation(), number, None, Exit::NoProc);
                 self.tell_self(told);
                 self.monitor_ref(number)
             }),
@@ -249,7 +257,7 @@ impl<M: Send + 'static> Cx<M> {
             deliver::signal(
                 target,
                 Signal::Monitor {
-                    from: self.pid,
+                    from: self.pid(),
                     number,
                 },
             );
@@ -272,14 +280,14 @@ impl<M: Send + 'static> Cx<M> {
 
     const fn monitor_ref(&self, number: u64) -> MonitorRef {
         MonitorRef {
-            watcher: self.pid,
+            watcher: self.pid(),
             number,
         }
     }
 
     fn tell_self(&self, told: Option<Owned>) {
         if let Some(node) = told {
-            deliver::node(self.pid.slot(), node);
+            deliver::node(self.pid().slot(), node);
         }
     }
 
@@ -288,7 +296,7 @@ impl<M: Send + 'static> Cx<M> {
     ///
     /// In Erlang: `demonitor(Ref, [flush, info])`.
     pub fn demonitor(&mut self, monitor: MonitorRef) -> bool {
-        if monitor.watcher != self.pid {
+        if monitor.watcher != self.pid() {
             return false;
         }
         self.home(|header| {
@@ -297,7 +305,7 @@ impl<M: Send + 'static> Cx<M> {
                 .and_then(|extension| extension.relations.lock().watching.remove(&monitor.number));
             match removed {
                 Some(watch) => {
-                    let from = self.pid;
+                    let from = self.pid();
                     let number = monitor.number;
                     deliver::signal(watch.target, Signal::Demonitor { from, number });
                     true
@@ -318,7 +326,7 @@ impl<M: Send + 'static> Cx<M> {
     /// [`LinkError::NoProc`] if the other has ended and this process does not trap exits; if it does, it gets the exit signal
     /// with [`Exit::NoProc`] instead.
     pub fn link(&mut self, peer: impl Into<Pid>) -> Result<(), LinkError> {
-        self.home(|header| link::link(header, self.pid, peer.into(), None))
+        self.home(|header| link::link(header, self.pid(), peer.into(), None))
     }
 
     /// As [`Cx::link`], and the exit signal of this link comes as a message of this process' own type, whether or not it traps
@@ -331,14 +339,14 @@ impl<M: Send + 'static> Cx<M> {
         peer: impl Into<Pid>,
         map: impl Fn(ExitSignal) -> M + Send + Sync + 'static,
     ) -> Result<(), LinkError> {
-        self.home(|header| link::link(header, self.pid, peer.into(), Some(map_exit(map))))
+        self.home(|header| link::link(header, self.pid(), peer.into(), Some(map_exit(map))))
     }
 
     /// Takes a link back, on both sides: no exit signal of it arrives from now on. One that was trapped already stays in the mailbox.
     ///
     /// In Erlang: `unlink/1`.
     pub fn unlink(&mut self, peer: impl Into<Pid>) {
-        self.home(|header| link::unlink(header, self.pid, peer.into()));
+        self.home(|header| link::unlink(header, self.pid(), peer.into()));
     }
 
     /// Sets whether exit signals end this process (the default) or come as [`Info::Exit`]. Returns what was set before.
@@ -379,7 +387,7 @@ impl<M: Send + 'static> Cx<M> {
             let extension = header.extension_or_new();
             let number = extension.number();
             extension.aliases.borrow_mut().insert(number, kind);
-            Alias::new(self.pid, number)
+            Alias::new(self.pid(), number)
         })
     }
 
@@ -387,7 +395,7 @@ impl<M: Send + 'static> Cx<M> {
     ///
     /// In Erlang: `unalias/1`.
     pub fn unalias(&mut self, alias: Alias<M>) -> bool {
-        alias.pid == self.pid
+        alias.pid == self.pid()
             && self.home(|header| {
                 header
                     .extension()
@@ -403,7 +411,7 @@ impl<M: Send + 'static> Cx<M> {
     /// [`RegisterError::Taken`], naming the holder.
     pub fn register(&mut self, name: Name<M>) -> Result<(), RegisterError> {
         self.home(|header| {
-            runtime::register_name(header, self.pid, name.as_str(), TypeId::of::<M>())
+            runtime::register_name(header, self.pid(), name.as_str(), TypeId::of::<M>())
         })
     }
 
@@ -411,7 +419,7 @@ impl<M: Send + 'static> Cx<M> {
     ///
     /// In Erlang: `unregister/1`.
     pub fn unregister(&mut self, name: Name<M>) -> bool {
-        self.home(|header| runtime::unregister_name(header, self.pid, name.as_str()))
+        self.home(|header| runtime::unregister_name(header, self.pid(), name.as_str()))
     }
 
     /// Sets a label that shows in [`process_info`](crate::process_info) and in crash reports.

@@ -233,6 +233,10 @@ impl<T> Returns for fn() -> T {
     type Output = T;
 }
 
+#[allow(
+    private_interfaces,
+    reason = "the detour by which stable Rust can name `!`"
+)]
 impl IntoExit for Never {
     fn into_exit(self) -> Exit {
         self

@@ -12,7 +12,7 @@ pub(crate) mod exit;
 pub(crate) mod extension;
 pub mod info;
 pub(crate) mod panics;
-mod pid;
+pub(crate) mod pid;
 pub(crate) mod run;
 pub(crate) mod send;
 pub(crate) mod spawn;

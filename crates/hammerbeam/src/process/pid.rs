@@ -6,6 +6,8 @@
 
 use std::fmt;
 
+use crate::process::table::SLOT_BITS;
+
 /// A process identifier: 16 bytes, `Copy`, valid for ever and never reused.
 ///
 /// A pid is a place in the process table and the generation of that place, so it can be *stale* (its process ended) but
@@ -59,6 +61,29 @@ impl Pid {
     #[must_use]
     pub fn is_alive(self) -> bool {
         crate::process::table::is_alive(self)
+    }
+}
+
+/// A pid of this node in eight bytes: the slot's number below the generation. Generations end before they run out of room.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct PackedPid(u64);
+
+impl PackedPid {
+    pub(crate) const fn new(pid: Pid) -> Self {
+        Self(pid.slot as u64 | pid.generation << SLOT_BITS)
+    }
+
+    pub(crate) const fn from_bits(bits: u64) -> Self {
+        Self(bits)
+    }
+
+    pub(crate) const fn to_bits(self) -> u64 {
+        self.0
+    }
+
+    pub(crate) const fn unpack(self) -> Pid {
+        let slot = self.0 & ((1 << SLOT_BITS) - 1);
+        Pid::local(slot as u32, self.0 >> SLOT_BITS)
     }
 }
 

@@ -8,6 +8,7 @@ use crate::process::{Addr, Alias, Pid};
 use crate::registry::{Name, NotRegistered};
 
 mod sealed {
+    #[allow(unnameable_types, reason = "that is what seals")]
     pub trait Sealed {}
     impl<M> Sealed for crate::process::Addr<M> {}
     impl<M> Sealed for crate::process::Alias<M> {}

@@ -17,7 +17,12 @@ use crate::registry::{Name, RegisterError};
 use crate::runtime::Shared;
 use crate::signal::{Down, MonitorRef};
 
+/// Reductions for starting a process: a parent that does nothing else gives way after some hundred children.
+const SPAWN_COST: i32 = 10;
+
 /// Starts a process. It runs when a worker gets to it; the caller does not wait.
+///
+/// Starting costs reductions; a loop that starts thousands should [`step`](crate::Cx::step) in between.
 ///
 /// In Erlang: `spawn/1`.
 ///
@@ -283,6 +288,7 @@ struct Place<'a> {
 
 fn reserve(runtime: &Shared) -> Result<Place<'_>, SpawnError> {
     runtime.admit()?;
+    current::spend(SPAWN_COST);
     match table::allocate() {
         Some((number, slot)) => Ok(Place {
             runtime,

@@ -1,24 +1,21 @@
 //! The waker of a process: a slot number and a generation in one word, counted by nobody.
 //!
-//! **Promise.** Cloning and dropping cost nothing; a waker that outlives its process wakes nobody, or at worst (after 2^38
-//! generations of one slot) asks a stranger to poll once for nothing.
+//! **Promise.** Cloning and dropping cost nothing; a waker that outlives its process wakes nobody.
 
 use std::ptr;
 use std::task::{RawWaker, RawWakerVTable, Waker};
 
 use crate::mailbox::deliver;
 use crate::process::Pid;
-use crate::process::table::{self, SLOT_BITS};
-
-const GENERATION: u64 = (1 << (64 - SLOT_BITS)) - 1;
+use crate::process::pid::PackedPid;
+use crate::process::table;
 
 const _: () = assert!(usize::BITS == 64, "hammerbeam needs a 64-bit machine");
 
 static VTABLE: RawWakerVTable = RawWakerVTable::new(clone, wake, wake, drop);
 
 fn pack(pid: Pid) -> *const () {
-    let bits = u64::from(pid.slot()) | (pid.generation() & GENERATION) << SLOT_BITS;
-    ptr::without_provenance(bits as usize)
+    ptr::without_provenance(PackedPid::new(pid).to_bits() as usize)
 }
 
 /// A waker for a process of this node.
@@ -37,13 +34,11 @@ fn clone(data: *const ()) -> RawWaker {
 }
 
 fn wake(data: *const ()) {
-    let bits = data.addr() as u64;
-    let number = (bits & ((1 << SLOT_BITS) - 1)) as u32;
-    let Some(slot) = table::slot(number) else {
+    let pid = PackedPid::from_bits(data.addr() as u64).unpack();
+    let Some(slot) = table::slot(pid.slot()) else {
         return;
     };
-    let valid = || slot.generation() & GENERATION == bits >> SLOT_BITS;
-    if slot.word.wake(valid) {
+    if slot.word.wake(|| slot.generation() == pid.generation()) {
         deliver::wake_for_poll(slot);
     }
 }

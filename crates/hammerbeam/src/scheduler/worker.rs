@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering;
 
 use crossbeam_deque::Worker as Deque;
 
+use crate::mailbox::pool::Pool;
 use crate::process::block::Runnable;
 use crate::process::current::Entered;
 use crate::process::run::{Turn, turn};
@@ -35,6 +36,7 @@ pub(crate) struct Local {
     ticks: Cell<u64>,
     searching: Cell<bool>,
     last_look: Cell<u64>,
+    pub(crate) pool: Pool,
 }
 
 thread_local! {
@@ -69,6 +71,7 @@ impl Local {
             ticks: Cell::new(0),
             searching: Cell::new(false),
             last_look: Cell::new(0),
+            pool: Pool::new(),
         }
     }
 

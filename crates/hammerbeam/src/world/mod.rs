@@ -12,6 +12,23 @@ use crate::io::registration::{Registration, Source};
 use crate::process::block::Runnable;
 use crate::time::{Action, TimerKey};
 
+/// A random number from the world of the calling thread's runtime: drawn from the seed in a deterministic one. Not for secrets.
+///
+/// In Erlang: `rand:uniform/1`.
+///
+/// ```
+/// use hammerbeam::Cx;
+/// use hammerbeam::world::{deterministic::Deterministic, random};
+/// let draw = |seed| Deterministic::new(seed).run(async |_: Cx<()>| random()).unwrap();
+/// assert_eq!(draw(1), draw(1));
+/// assert_ne!(draw(1), draw(2));
+/// ```
+#[must_use]
+pub fn random() -> u64 {
+    crate::process::current::with_runtime(|runtime| runtime.world.random())
+        .unwrap_or_else(crate::scheduler::worker::random)
+}
+
 /// What a runtime asks of the world it lives in.
 pub(crate) trait World: Send + Sync {
     /// Queues a process that was woken.
