@@ -33,7 +33,7 @@ const ADDRESS: usize = (COUNT_ONE - 1) & !FLAGS;
 #[repr(C)]
 pub(crate) struct Link {
     /// The node pushed before this one.
-    pub(crate) next: *mut Link,
+    pub(crate) next: *mut Self,
 }
 
 /// What a push did.
