@@ -264,8 +264,16 @@ impl<S: AsFd> Socket<S> {
     pub(crate) fn try_io<R: Moved>(
         &self,
         direction: Direction,
-        mut attempt: impl FnMut(&S) -> io::Result<R>,
+        attempt: impl FnMut(&S) -> io::Result<R>,
     ) -> io::Result<R> {
+        self.try_attempt(direction, attempt).map(|(done, _)| done)
+    }
+
+    fn try_attempt<R: Moved>(
+        &self,
+        direction: Direction,
+        mut attempt: impl FnMut(&S) -> io::Result<R>,
+    ) -> io::Result<(R, Ready<'_>)> {
         let ready = match self.registration.get() {
             None => None,
             Some(place) => match place.ready(direction) {
@@ -278,7 +286,7 @@ impl<S: AsFd> Socket<S> {
             place.clear(direction, seen);
         }
         current::spend(result.as_ref().map_or(OPERATION, Moved::reductions));
-        result
+        result.map(|done| (done, ready))
     }
 
     /// Waits until the reactor says that the socket is ready, or said so and nobody found otherwise.
@@ -358,16 +366,20 @@ where
     }
 
     pub(crate) fn try_read(&self, buf: &mut [u8]) -> io::Result<usize> {
-        self.try_io(Direction::Read, |stream| {
+        let (n, ready) = self.try_attempt(Direction::Read, |stream| {
             let (n, _) = rustix::net::recv(stream, &mut *buf, RecvFlags::empty())?;
             Ok(n)
-        })
+        })?;
+        note_short(Direction::Read, n, buf.len(), ready);
+        Ok(n)
     }
 
     pub(crate) fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
-        self.try_io(Direction::Write, |mut stream| {
+        let (n, ready) = self.try_attempt(Direction::Write, |mut stream| {
             io::Write::write(&mut stream, bytes)
-        })
+        })?;
+        note_short(Direction::Write, n, bytes.len(), ready);
+        Ok(n)
     }
 
     pub(crate) async fn peek(&self, buf: &mut [u8]) -> io::Result<usize> {

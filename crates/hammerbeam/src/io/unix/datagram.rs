@@ -11,7 +11,8 @@ use std::path::Path;
 use std::task::{Context, Poll};
 
 use crate::io::registration::Direction;
-use crate::io::socket::{Socket, here};
+use crate::io::socket::{Moved as _, Socket, here};
+use crate::process::current;
 
 /// A Unix domain socket for datagrams.
 ///
@@ -105,19 +106,14 @@ impl UnixDatagram {
             .await
     }
 
-    /// Sends a datagram to a path, when the system takes it.
+    /// Sends a datagram to a path, now. There is no waiting variant, since the system does not tell a socket that is not connected when
+    /// the receiver has room again: connect it and [`send`](Self::send), or try again later.
     ///
     /// # Errors
-    /// Nobody has that path; the receiver has gone; too long; not inside a runtime.
-    ///
-    /// # Cancellation
-    /// Cancel-safe: a dropped `send_to` has sent nothing.
-    pub async fn send_to(&self, bytes: &[u8], path: impl AsRef<Path>) -> io::Result<usize> {
-        self.socket
-            .io(Direction::Write, |socket| {
-                socket.send_to(bytes, path.as_ref())
-            })
-            .await
+    /// `WouldBlock` if the receiver has no room; nobody has that path; the receiver has gone; too long.
+    pub fn try_send_to(&self, bytes: &[u8], path: impl AsRef<Path>) -> io::Result<usize> {
+        current::spend(bytes.len().reductions());
+        self.socket.get().send_to(bytes, path)
     }
 
     /// Waits for a datagram.
