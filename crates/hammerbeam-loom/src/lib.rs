@@ -20,4 +20,6 @@ mod mailbox;
 #[cfg(test)]
 mod model;
 #[cfg(test)]
+mod process;
+#[cfg(test)]
 mod scheduler;

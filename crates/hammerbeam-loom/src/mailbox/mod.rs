@@ -6,6 +6,9 @@ pub(crate) mod inbox;
 #[path = "../../../hammerbeam/src/mailbox/node.rs"]
 #[allow(dead_code)]
 pub(crate) mod node;
+#[path = "../../../hammerbeam/src/mailbox/pool.rs"]
+#[allow(dead_code)]
+pub(crate) mod pool;
 mod sync;
 #[path = "../../../hammerbeam/src/mailbox/word.rs"]
 #[allow(dead_code)]

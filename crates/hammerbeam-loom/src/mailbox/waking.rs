@@ -5,6 +5,7 @@ use std::sync::Arc;
 use loom::sync::atomic::{AtomicBool, Ordering};
 use loom::thread;
 
+use super::inbox::Place;
 use super::word::{Push, Settled};
 use super::{Process, open};
 use crate::model::check;
@@ -49,7 +50,7 @@ fn a_message_and_a_waker_at_once_queue_the_process_once() {
             })
         };
         process.run(true, |inbox| {
-            ready.load(Ordering::Acquire) && inbox.front().is_some()
+            ready.load(Ordering::Acquire) && inbox.at(Place::START).is_some()
         });
         assert_ne!(sender.join().unwrap(), Push::Refused);
         waker.join().unwrap();

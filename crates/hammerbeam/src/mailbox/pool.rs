@@ -20,7 +20,7 @@ const CLASSES: usize = 9;
 const KEPT: u16 = 256;
 
 struct Piece {
-    next: *mut Piece,
+    next: *mut Self,
 }
 
 /// A worker's memory.
