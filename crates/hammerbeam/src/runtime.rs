@@ -582,11 +582,12 @@ impl<T> Outcome<T> {
 }
 
 /// Says so when the first process is dropped before it has a result.
-pub(crate) struct Report<T>(pub(crate) Arc<Outcome<T>>);
+pub(crate) struct Report<T: 'static>(pub(crate) Arc<Outcome<T>>);
 
-impl<T> Drop for Report<T> {
+impl<T: 'static> Drop for Report<T> {
     fn drop(&mut self) {
-        self.0.set(Err(current::ending().unwrap_or(Exit::Killed)));
+        let outcome = Arc::clone(&self.0);
+        current::owe(move |ended| outcome.set(Err(ended.unwrap_or(Exit::Killed))));
     }
 }
 
