@@ -23,6 +23,7 @@ use parking_lot::Mutex;
 use crate::io::registration::{
     READ_CLOSED, READABLE, Readiness, Registration, Source, WRITABLE, WRITE_CLOSED,
 };
+use crate::process::panics;
 use crate::time::wheel::{EntryKey, Wheel};
 use crate::time::{Action, TimerKey};
 
@@ -242,7 +243,7 @@ impl Driver {
         }
         // Without the lock: whoever is woken may close a socket there and then.
         for waker in wake.drain(..) {
-            waker.wake();
+            panics::contain("a waker", || waker.wake());
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::mailbox::node::Owned;
 use crate::mailbox::word::{Kind, Push};
 use crate::process::block::Runnable;
 use crate::process::table::{self, Slot};
-use crate::process::{Exit, Pid, current};
+use crate::process::{Exit, Pid, current, panics};
 use crate::runtime;
 use crate::signal::Signal;
 
@@ -106,7 +106,7 @@ fn push(
     });
     match pushed {
         Push::Delivered => {
-            if trim && limit::shorten(slot) {
+            if trim && limit::shorten(slot, pid) {
                 wake_won(slot);
             }
             Ok(())
@@ -202,8 +202,8 @@ fn hand_over(slot: &Slot, node: Owned) {
         // SAFETY: we own the process.
         unsafe { (*header.inbox.get()).push_back(node) };
         header.fresh.set(true);
-    } else if node.discard().is_err() {
-        tracing::error!(target: "hammerbeam::process", "panic in the destructor of a message to an ended process");
+    } else {
+        panics::contain("a message's destructor", || drop(node));
     }
     runtime::schedule(process);
 }

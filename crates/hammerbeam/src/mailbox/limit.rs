@@ -13,8 +13,11 @@ use std::sync::atomic::Ordering;
 use crate::mailbox::inbox::{Place, Taken};
 use crate::mailbox::node::{Owned, Payload};
 use crate::mailbox::word::{Link, Push};
+use crate::process::Pid;
 use crate::process::block::Header;
+use crate::process::panics;
 use crate::process::table::{Pinned, Slot};
+use crate::signal::handle;
 
 /// What a full mailbox does with one message more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -157,7 +160,7 @@ pub(crate) fn trim(header: &Header) {
         // SAFETY: a node of our inbox.
         if unsafe { Owned::payload_of(link) } == Payload::Message {
             if let Some(node) = inbox().remove(place) {
-                let _ = node.discard();
+                panics::contain("a message's destructor", || drop(node));
             }
             length -= 1;
         } else {
@@ -167,34 +170,43 @@ pub(crate) fn trim(header: &Header) {
     header.slot.inbox.store(length as u32, Ordering::Relaxed);
 }
 
-/// A sender drops all but the newest `limit` messages of a stack that its receiver has not looked at for long.
+/// A sender drops all but the newest `limit` messages of a stack that its receiver, `pid`, has not looked at for long.
 ///
 /// Returns whether the caller must queue the receiver.
-pub(crate) fn shorten(slot: &'static Slot) -> bool {
+pub(crate) fn shorten(slot: &'static Slot, pid: Pid) -> bool {
     let Some(most) = drops_oldest(slot) else {
         return false;
     };
-    let _alone = Pinned::new(slot);
+    // Dropped when nobody waits for the pin any more: a destructor may do anything.
+    let mut surplus = Vec::new();
+    let wakes = {
+        let _alone = Pinned::new(slot);
+        take_surplus(slot, most, &mut surplus)
+    };
+    for node in surplus {
+        handle::refuse_node(pid.slot(), node);
+    }
+    wakes
+}
+
+/// Moves all but the newest `most` messages out, under the slot's pin; all, if the process has ended.
+fn take_surplus(slot: &Slot, most: usize, surplus: &mut Vec<Owned>) -> bool {
+    let is_message = |node: &Owned| node.payload() != Payload::Signal;
     let mut kept: Vec<Owned> = Vec::new();
     loop {
         let newest = slot.word.take(|_| {});
         // SAFETY: what `take` returned is ours; whoever else takes from this word waits for the pin.
         kept.extend(unsafe { Taken::oldest_first(newest) });
-        let messages = kept
-            .iter()
-            .filter(|n| n.payload() != Payload::Signal)
-            .count();
-        let mut surplus = messages.saturating_sub(most);
-        kept.retain(|node| {
-            let drop = surplus > 0 && matches!(node.payload(), Payload::Message | Payload::Aliased);
-            surplus -= usize::from(drop);
-            !drop
-        });
-        let signals = kept.iter().any(|n| n.payload() == Payload::Signal);
-        let count = kept
-            .iter()
-            .filter(|n| n.payload() != Payload::Signal)
-            .count();
+        let messages = kept.iter().filter(|node| is_message(node)).count();
+        let mut too_many = messages.saturating_sub(most);
+        surplus.extend(kept.extract_if(.., |node| {
+            let goes =
+                too_many > 0 && matches!(node.payload(), Payload::Message | Payload::Aliased);
+            too_many -= usize::from(goes);
+            goes
+        }));
+        let signals = kept.iter().any(|node| !is_message(node));
+        let count = kept.iter().filter(|node| is_message(node)).count();
         let mut head: *mut Link = std::ptr::null_mut();
         for node in kept.drain(..) {
             let link = node.into_link();
@@ -211,7 +223,7 @@ pub(crate) fn shorten(slot: &'static Slot) -> bool {
             Some(Push::Delivered | Push::Handed) => return false,
             Some(Push::Refused) => {
                 // SAFETY: the chain is still ours.
-                drop(unsafe { Taken::oldest_first(head) });
+                surplus.extend(unsafe { Taken::oldest_first(head) });
                 return false;
             }
             // SAFETY: likewise.

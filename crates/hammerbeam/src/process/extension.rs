@@ -12,7 +12,7 @@ use std::task::Waker;
 use parking_lot::Mutex;
 
 use crate::mailbox::node::Owned;
-use crate::process::{Exit, Pid};
+use crate::process::{Exit, Pid, panics};
 use crate::signal::{Down, ExitSignal};
 use crate::time::TimerKey;
 
@@ -98,6 +98,16 @@ impl Extension {
             deadline: Cell::new(0),
             armed: Cell::new(None),
         }
+    }
+
+    /// At the end: drops what is the user's, piece by piece, so that the panic of one destructor harms nothing.
+    pub(crate) fn empty(&self) {
+        let trap = self.trap.take();
+        panics::contain("a mapping's destructor", || drop(trap));
+        let reason = self.reason.take();
+        panics::contain("an exit reason's destructor", || drop(reason));
+        let receiver = self.receiver.take();
+        panics::contain("a waker's destructor", || drop(receiver));
     }
 
     /// A number that this process has not used yet.

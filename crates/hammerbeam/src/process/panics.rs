@@ -5,7 +5,7 @@
 
 use std::any::Any;
 use std::cell::RefCell;
-use std::panic;
+use std::panic::{self, AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Once};
 
 use crate::process::block::Header;
@@ -45,6 +45,22 @@ pub(crate) fn reason(during: &'static str, payload: &(dyn Any + Send)) -> Exit {
         location,
         during,
     }))
+}
+
+/// Runs what belongs to no living process: a foreign waker, the destructor of what an ended one left behind. A panic of it is
+/// reported and harms nobody: neither the process that happens to run on this thread nor the thread.
+pub(crate) fn contain(what: &'static str, run: impl FnOnce()) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(run)) {
+        tracing::error!(target: "hammerbeam::process", panic = %reason(what, &*payload), "a panic outside of all bodies");
+        discard(payload);
+    }
+}
+
+/// Drops a panic's payload, whose own destructor may panic.
+pub(crate) fn discard(payload: Box<dyn Any + Send>) {
+    if let Err(second) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+        std::mem::forget(second);
+    }
 }
 
 /// Reports the end of a process if it is a crash.

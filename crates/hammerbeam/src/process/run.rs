@@ -5,7 +5,6 @@
 //! **Order.** Signals are handled before the body is polled, so that an order to end never waits for more than one poll.
 //! **Tested by** `tests/isolation.rs`, `tests/exit_signals.rs`.
 
-use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
@@ -15,9 +14,9 @@ use crate::mailbox::node::{Owned, Payload};
 use crate::mailbox::word::Settled;
 use crate::process::block::{Header, Runnable};
 use crate::process::current::{Owed, Polling};
-use crate::process::{Exit, Pid, current, panics, table, waker};
+use crate::process::{Exit, current, panics, table, waker};
 use crate::runtime;
-use crate::signal::{Signal, handle};
+use crate::signal::handle;
 use crate::time::deadline;
 use crate::world::World;
 
@@ -35,10 +34,19 @@ pub(crate) fn turn(process: Runnable, hog_after: impl FnOnce(u8) -> u8) -> Turn 
     let header = process.header();
     let pending = header.slot.word.begin();
     if pending.signals {
-        handle::take_all(header);
-        if header.ending.get() {
-            return end(process, None, Vec::new());
+        let polling = Polling::start(&process);
+        let taken = catch_unwind(AssertUnwindSafe(|| handle::take_all(header)));
+        let owed = polling.release();
+        drop(polling);
+        if let Err(payload) = taken {
+            let reason = panics::reason("the handling of a signal", &*payload);
+            panics::discard(payload);
+            return end(process, Some(reason), owed);
         }
+        if header.ending.get() {
+            return end(process, None, owed);
+        }
+        settle(owed, None);
     }
     let has_mail = header.receiving.get() && (header.fresh.get() || pending.stacked);
     if header.due.replace(false) || pending.notified || has_mail {
@@ -63,7 +71,7 @@ pub(crate) fn turn(process: Runnable, hog_after: impl FnOnce(u8) -> u8) -> Turn 
         match polled {
             Err(payload) => {
                 let reason = panics::reason("the body", &*payload);
-                discard_payload(payload);
+                panics::discard(payload);
                 return end(process, Some(reason), owed);
             }
             Ok(Poll::Ready(reason)) => return end(process, Some(reason), owed),
@@ -91,8 +99,7 @@ fn wake_receiver(header: &Header) {
     if let Some(extension) = header.extension() {
         let waker = extension.receiver.borrow_mut().take();
         if let Some(waker) = waker {
-            // A foreign waker's panic is the body's fault, and the poll that follows is where it belongs.
-            let _ = catch_unwind(AssertUnwindSafe(|| waker.wake()));
+            panics::contain("a waker", || waker.wake());
         }
     }
 }
@@ -100,8 +107,8 @@ fn wake_receiver(header: &Header) {
 /// Tells those who wait for something of a process that it ended, or that they wait in vain.
 fn settle(owed: Vec<Owed>, reason: Option<&Exit>) {
     for settle in owed {
-        // A foreign waker's panic is not the process' fault.
-        let _ = catch_unwind(AssertUnwindSafe(|| settle(reason.cloned())));
+        // It wakes somebody, by a waker that may be foreign.
+        panics::contain("a waker", || settle(reason.cloned()));
     }
 }
 
@@ -128,30 +135,35 @@ fn end(process: Runnable, reason: Option<Exit>, mut owed: Vec<Owed>) -> Turn {
     }));
     if let Err(payload) = dropped {
         reason = panics::reason("a destructor", &*payload);
-        discard_payload(payload);
+        panics::discard(payload);
+    }
+    if let Some(extension) = header.extension() {
+        // A destructor may have registered one.
+        runtime::release_names(header, extension, pid);
     }
 
     header.slot.limit.store(0, Ordering::Relaxed);
     header.slot.retire();
     owed.extend(polling.release());
     settle(owed, Some(&reason));
-    let (late, in_message) = current::while_ending(&reason, || empty(header, pid));
+    let (late, in_message) = current::while_ending(&reason, || empty(header));
     header.slot.inbox.store(0, Ordering::Relaxed);
     drop(polling);
     if let (Some(panic), true) = (in_message, reason.is_planned()) {
         reason = panic;
     }
 
-    panics::report(header, pid, &reason);
+    panics::contain("the report of a crash", || {
+        panics::report(header, pid, &reason);
+    });
     if let Some(extension) = header.extension() {
-        let told = catch_unwind(AssertUnwindSafe(|| {
-            handle::announce(pid, extension, &reason);
-        }));
-        debug_assert!(told.is_ok(), "only destructors of mappings can panic here");
+        handle::announce(pid, extension, &reason);
+        extension.empty();
     }
-    for signal in late {
-        handle::refuse(pid, signal);
+    for node in late {
+        handle::refuse_node(pid.slot(), node);
     }
+    panics::contain("an exit reason's destructor", || drop(reason));
     header.slot.vacate(process.as_ptr());
     let number = header.number();
     let runtime = header.runtime;
@@ -164,7 +176,7 @@ fn end(process: Runnable, reason: Option<Exit>, mut owed: Vec<Owed>) -> Turn {
 }
 
 /// Empties the mailbox of an ended process: the signals that came too late, and the first panic of a message's destructor.
-fn empty(header: &Header, pid: Pid) -> (Vec<Signal>, Option<Exit>) {
+fn empty(header: &Header) -> (Vec<Owned>, Option<Exit>) {
     let mut late = Vec::new();
     let mut panic = None;
     // SAFETY: we own the process. No reference is held while a destructor runs.
@@ -173,9 +185,8 @@ fn empty(header: &Header, pid: Pid) -> (Vec<Signal>, Option<Exit>) {
     }
     // SAFETY: `close` hands the stack over.
     for node in unsafe { Taken::oldest_first(header.slot.word.close()) } {
-        if node.payload() == Payload::Signal && node.generation() == pid.generation() {
-            // SAFETY: only signals have this kind.
-            late.push(unsafe { node.into_value::<Signal>() });
+        if node.payload() == Payload::Signal {
+            late.push(node);
         } else {
             discard(node, &mut panic);
         }
@@ -189,13 +200,6 @@ fn discard(node: Owned, panic: &mut Option<Exit>) {
         if panic.is_none() {
             *panic = Some(panics::reason("a message's destructor", &*payload));
         }
-        discard_payload(payload);
-    }
-}
-
-/// Drops a panic's payload, whose own destructor may panic.
-fn discard_payload(payload: Box<dyn Any + Send>) {
-    if let Err(second) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
-        std::mem::forget(second);
+        panics::discard(payload);
     }
 }

@@ -3,14 +3,15 @@
 //! Runs on the thread that owns the process: before a poll, within a receive, and at the end. Messages go to the inbox in the
 //! order of arrival, signals take effect at once.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
 
 use crate::mailbox::inbox::Taken;
 use crate::mailbox::node::{Owned, Payload};
 use crate::mailbox::{deliver, limit};
 use crate::process::block::Header;
-use crate::process::extension::{Ends, Extension, Trap};
-use crate::process::{Exit, Pid};
+use crate::process::extension::{Ends, Extension, Trap, Watch};
+use crate::process::{Exit, Pid, panics};
 use crate::signal::{Down, ExitSignal, Info, MonitorRef, Signal};
 
 /// Takes everything off the word: messages into the inbox, signals into effect.
@@ -22,21 +23,23 @@ pub(crate) fn take_all(header: &Header) {
         return;
     }
     let generation = slot.generation();
-    let _alone = limit::lock_against_trimming(slot);
     // SAFETY: the caller owns the process. No reference is held while user code (a mapping, a destructor) runs.
     let push = |node| unsafe { (*header.inbox.get()).push_back(node) };
     let before = slot.inbox.load(Ordering::Relaxed);
-    let newest = slot.word.take(|count| {
-        // Raised before the word's own count falls, so that the length seen from outside never dips below the truth.
-        slot.inbox
-            .store(before.saturating_add(count as u32), Ordering::Relaxed);
-    });
+    let newest = {
+        let _alone = limit::lock_against_trimming(slot);
+        slot.word.take(|count| {
+            // Raised before the word's own count falls, so that the length seen from outside never dips below the truth.
+            slot.inbox
+                .store(before.saturating_add(count as u32), Ordering::Relaxed);
+        })
+    };
     let mut added = 0;
     // SAFETY: what `take` returned is ours.
     for node in unsafe { Taken::oldest_first(newest) } {
         if node.generation() != generation {
             // Addressed to a process that had this slot before.
-            report_destructor(node.discard());
+            refuse_node(header.number(), node);
             continue;
         }
         match node.payload() {
@@ -68,10 +71,15 @@ pub(crate) fn take_all(header: &Header) {
     limit::trim(header);
 }
 
-/// What to do with a panic of a foreign message's destructor: it must not harm the process it merely passed by.
-fn report_destructor(result: Result<(), Box<dyn std::any::Any + Send>>) {
-    if result.is_err() {
-        tracing::error!(target: "hammerbeam::process", "panic in the destructor of a message to an ended process");
+/// What a mapping function makes of what there is to tell. Its panic is the process' own, and ends it.
+fn mapped(header: &Header, map: impl FnOnce() -> Owned) -> Option<Owned> {
+    match catch_unwind(AssertUnwindSafe(map)) {
+        Ok(node) => Some(node),
+        Err(payload) => {
+            end(header, panics::reason("a mapping function", &*payload));
+            panics::discard(payload);
+            None
+        }
     }
 }
 
@@ -122,7 +130,9 @@ fn ordered(header: &Header, generation: u64, from: Option<Pid>, reason: Exit) ->
             end(header, reason);
             None
         }
-        trap => Some(tell_exit(trap, generation, ExitSignal { from, reason })),
+        trap => mapped(header, || {
+            tell_exit(trap, generation, ExitSignal { from, reason })
+        }),
     }
 }
 
@@ -152,7 +162,7 @@ fn linked_exit(
         reason,
     };
     if let Some(map) = map {
-        return Some(map(generation, signal));
+        return mapped(header, move || map(generation, signal));
     }
     match trap(header) {
         Trap::Off if signal.reason.is_normal() => None,
@@ -160,7 +170,7 @@ fn linked_exit(
             end(header, signal.reason);
             None
         }
-        trap => Some(tell_exit(trap, generation, signal)),
+        trap => mapped(header, || tell_exit(trap, generation, signal)),
     }
 }
 
@@ -169,6 +179,7 @@ fn unlink(header: &Header, from: Pid, known: Ends) {
     let Some(extension) = header.extension() else {
         return;
     };
+    let _map;
     let mut relations = extension.relations.lock();
     let Some(ends) = relations.links.get_mut(&from) else {
         return;
@@ -181,7 +192,8 @@ fn unlink(header: &Header, from: Pid, known: Ends) {
     }
     if *ends == Ends::default() {
         relations.links.remove(&from);
-        relations.link_maps.remove(&from);
+        // Dropped without the lock.
+        _map = relations.link_maps.remove(&from);
     }
 }
 
@@ -205,10 +217,10 @@ pub(crate) fn down(
         pid,
         reason,
     };
-    Some(match watch.map {
-        Some(map) => map(generation, down),
-        None => Owned::info(generation, Info::Down(down)),
-    })
+    match watch.map {
+        Some(map) => mapped(header, || map(generation, down)),
+        None => Some(Owned::info(generation, Info::Down(down))),
+    }
 }
 
 /// Tells an exit signal to a process that traps.
@@ -234,7 +246,7 @@ pub(crate) fn end(header: &Header, reason: Exit) {
 
 /// Tells everybody who is linked to or watches a process that it has ended.
 pub(crate) fn announce(pid: Pid, extension: &Extension, reason: &Exit) {
-    let (links, watchers, watching, _maps) = {
+    let (links, watchers, watching, maps) = {
         let mut relations = extension.relations.lock();
         (
             std::mem::take(&mut relations.links),
@@ -265,9 +277,26 @@ pub(crate) fn announce(pid: Pid, extension: &Extension, reason: &Exit) {
             },
         );
     }
-    for (number, watch) in watching {
-        deliver::signal(watch.target, Signal::Demonitor { from: pid, number });
+    for (number, Watch { target, map }) in watching {
+        deliver::signal(target, Signal::Demonitor { from: pid, number });
+        panics::contain("a mapping's destructor", || drop(map));
     }
+    for map in maps.into_values() {
+        panics::contain("a mapping's destructor", || drop(map));
+    }
+}
+
+/// What came for a process that has ended, of whatever generation of its slot: requests are answered, the rest is dropped.
+pub(crate) fn refuse_node(slot: u32, node: Owned) {
+    let pid = Pid::local(slot, node.generation());
+    panics::contain("a message's destructor", || {
+        if node.payload() == Payload::Signal {
+            // SAFETY: only signals have this kind.
+            refuse(pid, unsafe { node.into_value::<Signal>() });
+        } else {
+            drop(node);
+        }
+    });
 }
 
 /// Answers a signal that reached a process too late.
@@ -300,5 +329,55 @@ pub(crate) fn refuse(pid: Pid, signal: Signal) {
             );
         }
         _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mailbox::word::{Kind, Push};
+    use crate::process::{Cx, current, table};
+    use crate::world::deterministic::Deterministic;
+
+    /// A request whose sender was held up between its look at the generation and its exchange, while the process ended and its slot
+    /// got the next one.
+    fn slip(to: Pid, signal: Signal) {
+        let slot = table::slot_of(to).unwrap();
+        let link = Owned::signal(to.generation() - 1, signal).into_link();
+        // SAFETY: the node is ours and aligned.
+        match unsafe { slot.word.push(link, Kind::Signal, |_| true) } {
+            Push::Delivered => {}
+            Push::Wake => deliver::wake_won(slot),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_request_that_slips_past_the_end_of_its_process_is_answered() {
+        Deterministic::new(1)
+            .run(async |mut cx: Cx<()>| {
+                let next = crate::spawn(async |mut cx: Cx<()>| cx.recv().await).unwrap();
+                let pid = next.pid();
+                let gone = Pid::local(pid.slot(), pid.generation() - 1);
+                let me = cx.pid();
+                let number = current::with_process(|header| {
+                    let extension = header.extension_or_new();
+                    let number = extension.number();
+                    let watch = Watch {
+                        target: gone,
+                        map: None,
+                    };
+                    extension.relations.lock().watching.insert(number, watch);
+                    number
+                })
+                .unwrap();
+                slip(pid, Signal::Monitor { from: me, number });
+                let Info::Down(down) = cx.recv_info().await else {
+                    panic!("not a Down");
+                };
+                assert_eq!((down.pid, down.reason), (Some(gone), Exit::NoProc));
+                assert!(pid.is_alive(), "it was not meant");
+            })
+            .unwrap();
     }
 }

@@ -27,7 +27,7 @@ pub(crate) fn at(world: &dyn World, duration: Duration) -> u64 {
         world.coarse_now() + COARSENESS
     };
     // The last representable instant means never.
-    now.saturating_add(nanos).min(u64::MAX - 1).max(1)
+    now.saturating_add(nanos).clamp(1, u64::MAX - 1)
 }
 
 /// A limit of so and so long, from the first poll on.

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use crate::mailbox::deliver;
 use crate::mailbox::node::Owned;
 use crate::process::send::Dest;
-use crate::process::{Addr, current};
+use crate::process::{Addr, current, panics};
 use crate::time::deadline::Deadline;
 use crate::time::wheel::EntryKey;
 
@@ -30,8 +30,11 @@ pub(crate) enum Action {
 impl Action {
     pub(crate) fn run(self) {
         match self {
-            Self::Wake(waker) => waker.wake(),
-            Self::Deliver { slot, node } => deliver::node(slot, node),
+            Self::Wake(waker) => panics::contain("a waker", || waker.wake()),
+            // If nobody is there any more, the message is dropped here.
+            Self::Deliver { slot, node } => {
+                panics::contain("a message's destructor", || deliver::node(slot, node));
+            }
         }
     }
 }
