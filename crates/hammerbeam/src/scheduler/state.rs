@@ -27,6 +27,11 @@ impl ThreadState {
         Self(AtomicU32::new(RUNNING))
     }
 
+    /// A thread that starts without a processor.
+    pub(crate) fn standing_by() -> Self {
+        Self(AtomicU32::new(STANDBY))
+    }
+
     /// A thread that starts in the lane.
     pub(crate) fn lane() -> Self {
         Self(AtomicU32::new(LANE))

@@ -229,37 +229,28 @@ fn rescue_next(world: &Threads, thread: &super::Thread) {
 fn hand_off(shared: &Arc<Shared>, processor: usize, stuck: usize) -> bool {
     let world = shared.threads();
     let standing_by = world.roster.lock().standing_by.pop();
-    let can_start = world.roster.lock().threads < world.limits.threads;
-    if standing_by.is_none() && !can_start {
-        // Reports once.
-        let _ = world.enlist(super::ThreadState::lane(), 0);
+    // The successor first: a processor that is taken away must have somewhere to go.
+    let Some(number) = standing_by.or_else(|| worker::start_standby(shared)) else {
         return false;
-    }
+    };
     let thread = world.thread(stuck);
     if !thread.state.try_detach() {
-        if let Some(number) = standing_by {
-            world.roster.lock().standing_by.push(number);
-        }
+        world.roster.lock().standing_by.push(number);
         return false;
     }
     tracing::debug!(
         target: "hammerbeam::scheduler", thread = stuck, processor,
         "a process does not yield: its worker's processor goes to another thread"
     );
-    match standing_by {
-        Some(number) => {
-            let next = world.thread(number);
-            next.processor.store(processor, Ordering::Relaxed);
-            world.processors[processor]
-                .thread
-                .store(number, Ordering::Release);
-            let _assigned = next.assigned.lock();
-            next.state.assign();
-            next.assignment.notify_all();
-        }
-        None => {
-            worker::start_worker(shared, processor);
-        }
+    let next = world.thread(number);
+    next.processor.store(processor, Ordering::Relaxed);
+    world.processors[processor]
+        .thread
+        .store(number, Ordering::Release);
+    {
+        let _assigned = next.assigned.lock();
+        next.state.assign();
+        next.assignment.notify_all();
     }
     world.drain(thread);
     true

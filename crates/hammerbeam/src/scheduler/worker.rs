@@ -151,16 +151,10 @@ pub(crate) fn start_workers(shared: &Arc<Shared>) -> bool {
             .all(|(number, deque)| launch(shared, number, deque))
 }
 
-/// Starts a thread that takes over a processor.
-pub(crate) fn start_worker(shared: &Arc<Shared>, processor: usize) -> bool {
-    let world = shared.threads();
-    let Some((number, deque)) = world.enlist(ThreadState::running(), processor) else {
-        return false;
-    };
-    world.processors[processor]
-        .thread
-        .store(number, Ordering::Release);
-    launch(shared, number, deque)
+/// Starts a thread that stands by; its number.
+pub(crate) fn start_standby(shared: &Arc<Shared>) -> Option<usize> {
+    let (number, deque) = shared.threads().enlist(ThreadState::standing_by(), 0)?;
+    launch(shared, number, deque).then_some(number)
 }
 
 /// Starts a thread that serves the lane.
