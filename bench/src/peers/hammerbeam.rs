@@ -7,7 +7,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use hammerbeam::io::{TcpListener, TcpStream};
 use hammerbeam::{Addr, Cx, Exit, Reply, Runtime, call, send, spawn, time};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::report;
 use crate::samples::{Hogs, Log, TICK};
@@ -283,8 +285,33 @@ impl Peer for Hammerbeam {
         }
     }
 
-    fn echo(&self, _addr: SocketAddr) -> io::Result<()> {
-        Err(io::ErrorKind::Unsupported.into())
+    fn echo(&self, addr: SocketAddr) -> io::Result<()> {
+        self.runtime
+            .run(async move |_: Cx<()>| accept(TcpListener::bind(addr).await?).await)
+            .expect("a panic would have ended the run")
+    }
+}
+
+async fn accept(listener: TcpListener) -> io::Result<()> {
+    println!("ready");
+    loop {
+        match listener.accept().await {
+            // A connection that breaks has nobody to tell.
+            Ok((stream, _)) => drop(spawn(move |_: Cx<()>| async { drop(echo(stream).await) })),
+            // Out of descriptors, or the other side has gone: later ones may do.
+            Err(_) => time::sleep(Duration::from_millis(1)).await,
+        }
+    }
+}
+
+async fn echo(mut stream: TcpStream) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    let mut buffer = vec![0; 16 * 1024];
+    loop {
+        match stream.read(&mut buffer).await? {
+            0 => return Ok(()),
+            n => stream.write_all(&buffer[..n]).await?,
+        }
     }
 }
 
