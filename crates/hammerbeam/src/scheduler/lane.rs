@@ -37,6 +37,8 @@ pub(crate) struct Lane {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Served {
     Yes,
+    /// All threads of the lane are busy; sysmon must see to it that one of them gets on.
+    Busy,
     /// Fewer threads serve the lane than should, and all are busy.
     NeedsThread,
 }
@@ -51,7 +53,7 @@ impl Lane {
         } else if state.threads < wanted {
             Served::NeedsThread
         } else {
-            Served::Yes
+            Served::Busy
         }
     }
 

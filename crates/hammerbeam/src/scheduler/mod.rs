@@ -215,8 +215,10 @@ impl Threads {
 
     /// Queues a hog; the thread that pushed may have to see to it that the lane is served.
     fn to_lane(&self, process: Runnable) {
-        if self.lane.push(process, self.limits.workers) == Served::NeedsThread {
-            self.sysmon.request_lane_thread();
+        match self.lane.push(process, self.limits.workers) {
+            Served::Yes => {}
+            Served::Busy => self.sysmon.wake_if_dozing(),
+            Served::NeedsThread => self.sysmon.request_lane_thread(),
         }
     }
 

@@ -9,7 +9,7 @@
 //! while, since one hog seldom comes alone. When nothing happens it dozes; a worker that wakes up wakes it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering, fence};
 use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
@@ -52,6 +52,9 @@ impl Doze {
     }
 
     pub(super) fn wake_if_dozing(&self) {
+        // The caller has something to watch, and looks whether sysmon dozes; sysmon says that it dozes, and looks for something to
+        // watch. One of them sees the other.
+        fence(Ordering::SeqCst);
         if self.dozing.load(Ordering::Relaxed) {
             self.wake();
         }
@@ -137,8 +140,12 @@ fn watch(shared: &Arc<Shared>) {
 fn doze(world: &Threads) {
     let mut lock = world.sysmon.lock.lock();
     world.sysmon.dozing.store(true, Ordering::SeqCst);
-    // A worker that woke up before the line above has not seen it.
-    if !world.idle.all_sleep(world.processors.len()) || world.is_stopping() {
+    fence(Ordering::SeqCst);
+    // A worker that woke up before the line above has not seen it, nor has whoever queued for the lane.
+    if !world.idle.all_sleep(world.processors.len())
+        || world.lane.progress().0 > 0
+        || world.is_stopping()
+    {
         world.sysmon.dozing.store(false, Ordering::SeqCst);
         return;
     }
