@@ -49,7 +49,6 @@ struct Reactor {
     events: wait::Events,
     /// Those whom the events of this turn wake.
     wake: Vec<Waker>,
-    due: Vec<Action>,
 }
 
 #[derive(Default)]
@@ -80,7 +79,6 @@ impl Driver {
                 poll,
                 events: wait::Events::with_capacity(EVENTS),
                 wake: Vec::with_capacity(EVENTS),
-                due: Vec::new(),
             }),
             registry,
             waker,
@@ -173,17 +171,15 @@ impl Driver {
             return;
         }
         let mut due = Vec::new();
-        self.collect_due(now, &mut due);
+        {
+            let mut wheel = self.wheel.lock();
+            wheel.advance(now, &mut due);
+            let next = wheel.next_deadline().unwrap_or(NEVER);
+            self.next_deadline.store(next, Ordering::SeqCst);
+        }
         for action in due {
             action.run();
         }
-    }
-
-    fn collect_due(&self, now: u64, due: &mut Vec<Action>) {
-        let mut wheel = self.wheel.lock();
-        wheel.advance(now, due);
-        let next = wheel.next_deadline().unwrap_or(NEVER);
-        self.next_deadline.store(next, Ordering::SeqCst);
     }
 
     /// Handles what is ready, without waiting; nothing if another thread is at it.
@@ -193,26 +189,18 @@ impl Driver {
         }
     }
 
-    /// Waits until something is ready or due, or [`Driver::wake`]. `now` gives the time.
-    pub(crate) fn sleep(&self, now: impl Fn() -> u64) {
+    /// Waits until something is ready or due, or [`Driver::wake`]. `now` gives the time; returns it as it is afterwards.
+    pub(crate) fn sleep(&self, now: impl Fn() -> u64) -> u64 {
         let mut reactor = self.reactor.lock();
         let timeout = match self.next_deadline() {
             NEVER => None,
             deadline => Some(Duration::from_nanos(deadline.saturating_sub(now()))),
         };
         self.handle(&mut reactor, timeout);
-        let mut due = std::mem::take(&mut reactor.due);
         drop(reactor);
         let now = now();
-        if self.next_deadline() <= now {
-            self.collect_due(now, &mut due);
-        }
-        for action in due.drain(..) {
-            action.run();
-        }
-        if let Some(mut reactor) = self.reactor.try_lock() {
-            reactor.due = due;
-        }
+        self.fire(now);
+        now
     }
 
     fn handle(&self, reactor: &mut Reactor, timeout: Option<Duration>) {

@@ -18,6 +18,8 @@ use crate::scheduler::{Thread, Threads, lane};
 
 /// Turns between two looks at sockets and at the injector while there is other work.
 const EVENT_INTERVAL: u64 = 61;
+/// With long turns, nanoseconds after which sockets are looked at in any case.
+const LONGEST_WITHOUT_EVENTS: u64 = 2_000_000;
 /// Processes taken from the next slot in a row while others wait in the queue.
 const MOST_NEXT: u32 = 64;
 /// Looks for work before a worker goes to sleep.
@@ -35,7 +37,9 @@ pub(crate) struct Local {
     nexts: Cell<u32>,
     ticks: Cell<u64>,
     searching: Cell<bool>,
+    /// The time at the last look at timers, and at sockets.
     last_look: Cell<u64>,
+    last_turn: Cell<u64>,
     pub(crate) pool: Pool,
 }
 
@@ -71,6 +75,7 @@ impl Local {
             ticks: Cell::new(0),
             searching: Cell::new(false),
             last_look: Cell::new(0),
+            last_turn: Cell::new(0),
             pool: Pool::new(),
         }
     }
@@ -237,7 +242,11 @@ fn work(world: &Threads, local: &Local, me: &Thread) {
             now = world.refresh_clock();
             found = look_around(world, local, processor, now);
         } else if now != local.last_look.get() {
-            found = look_around(world, local, processor, now);
+            if now - local.last_turn.get() > LONGEST_WITHOUT_EVENTS {
+                found = look_around(world, local, processor, now);
+            } else {
+                fire(world, local, processor, now);
+            }
         }
         let found = found
             .or_else(|| local.pop(me))
@@ -266,18 +275,26 @@ fn work(world: &Threads, local: &Local, me: &Thread) {
 
 /// Sockets, timers and the injector, while there is work.
 fn look_around(world: &Threads, local: &Local, processor: usize, now: u64) -> Option<Runnable> {
-    local.last_look.set(now);
     let driver = &world.processors[processor].driver;
-    local.in_driver.set(true);
     if driver.has_sources() {
+        local.in_driver.set(true);
         driver.turn();
+        local.in_driver.set(false);
     }
-    driver.fire(now);
-    local.in_driver.set(false);
+    local.last_turn.set(now);
+    fire(world, local, processor, now);
     if local.deque.len() > 1 {
         world.notify();
     }
     world.take_injected(&local.deque)
+}
+
+/// Timers alone, when the clock has moved.
+fn fire(world: &Threads, local: &Local, processor: usize, now: u64) {
+    local.last_look.set(now);
+    local.in_driver.set(true);
+    world.processors[processor].driver.fire(now);
+    local.in_driver.set(false);
 }
 
 fn search(world: &Threads, local: &Local) -> Option<Runnable> {
@@ -303,14 +320,18 @@ fn sleep(world: &Threads, local: &Local, me: &Thread, processor: usize) -> bool 
         .idle
         .going_to_sleep(processor, local.searching.replace(false));
     let driver = &world.processors[processor].driver;
-    if !world.work_is_waiting() && me.next.is_empty() && !world.is_stopping() {
+    let now = if world.work_is_waiting() || !me.next.is_empty() || world.is_stopping() {
+        world.refresh_clock()
+    } else {
         local.in_driver.set(true);
-        driver.sleep(|| world.refresh_clock());
+        let now = driver.sleep(|| world.refresh_clock());
         local.in_driver.set(false);
-    }
+        now
+    };
     local.searching.set(world.idle.awake(processor));
     me.state.unpark();
-    local.last_look.set(world.refresh_clock());
+    local.last_look.set(now);
+    local.last_turn.set(now);
     world.sysmon.wake_if_dozing();
     if local.deque.len() > 1 {
         world.notify();
