@@ -4,10 +4,10 @@
 //! without another thread in between. Other options of a socket are set through its [`AsFd`](std::os::fd::AsFd), for example with
 //! `socket2::SockRef`.
 //!
-//! **Promise.** An operation that is dropped before it is done has done nothing: reads lose no bytes, accepts lose no connection.
-//! A busy socket does not starve others: each operation costs its process reductions, and a process that has spent them gives way.
-//! **Shape.** A [socket](socket) joins the [driver](driver) of a worker when it is first waited for, and keeps its
-//! [registration] until it is closed.
+//! **Promise.** G20: an operation that is dropped before it is done has done nothing: reads lose no bytes, accepts lose no connection. A
+//! busy socket does not starve others: each operation costs its process reductions, and a process that has spent them gives way.
+//! **Shape.** A socket joins the reactor of a worker when it is first waited for, and stays there until it is closed. What all sockets do
+//! is in `socket.rs`, the reactor in `driver.rs`, one socket's place in it in `registration.rs`.
 //! **Not here.** There are no sockets in a deterministic world: making one there fails with
 //! [`Unsupported`](std::io::ErrorKind::Unsupported).
 //!

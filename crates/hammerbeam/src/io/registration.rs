@@ -1,6 +1,6 @@
 //! Readiness of one socket: what the reactor last said, and who waits for it.
 //!
-//! **Promise.** A readiness that came is never lost: it is cleared only by whoever saw the very event that it then found used up.
+//! **Promise.** G20: a readiness that came is never lost: it is cleared only by whoever saw the very event that it then found used up.
 //! Everybody who waits for a direction is woken by an event in it.
 //! **State.** One word: four bits of readiness below a count of events. For each direction one waker of the `poll_` functions, which
 //! keep the last caller's, and a list for the futures, which take themselves out when they are dropped.

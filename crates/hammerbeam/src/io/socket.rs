@@ -1,6 +1,6 @@
 //! What all sockets have in common: trying, waiting, and giving way.
 //!
-//! **Promise.** An operation is tried before it is waited for, unless the socket is known to be unready; one that was not done has
+//! **Promise.** G20: an operation is tried before it is waited for, unless the socket is known to be unready; one that was not done has
 //! taken nothing, so every operation of one system call is cancel-safe. A process that is served without ever waiting gives
 //! way when its reductions are spent.
 //! **State.** A socket joins a reactor when it is first waited for: that of the worker which runs the process *then*. One that was
@@ -8,7 +8,7 @@
 //! joins.
 //! **Outside.** A socket remembers the runtime it was made in, so a task of another executor may use it. One that was made outside of
 //! any runtime can only be waited for inside of one.
-//! **Tested by** `tests/tcp.rs`, `tests/udp.rs`, `tests/unix.rs`, `tests/ecosystem.rs`.
+//! **Tested by** `tests/tcp.rs`, `tests/udp.rs`, `tests/unix.rs`, `tests/sockets_and_runtimes.rs`.
 
 use std::fmt;
 use std::future::poll_fn;

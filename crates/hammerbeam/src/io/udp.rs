@@ -1,6 +1,6 @@
 //! UDP.
 //!
-//! **Promise.** A datagram is sent whole or not at all. A dropped `recv` has taken none.
+//! **Promise.** G20: a datagram is sent whole or not at all. A dropped `recv` has taken none.
 //! **Not promised.** What UDP does not: that it arrives, once, in order.
 //! **Tested by** `tests/udp.rs`.
 

@@ -2,11 +2,14 @@
 #![allow(dead_code)] // Each test file uses a part of it.
 
 use std::future::{Future, poll_fn};
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
 
+use hammerbeam::io::{TcpListener, TcpStream};
 use hammerbeam::{Cx, Exit, time};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 pub(crate) type Done = Result<(), Exit>;
 
@@ -57,4 +60,31 @@ pub(crate) fn byte_at(place: usize) -> u8 {
 
 pub(crate) fn bytes_at(place: usize, n: usize) -> Vec<u8> {
     (place..place + n).map(byte_at).collect()
+}
+
+pub(crate) async fn listen() -> Result<(TcpListener, SocketAddr), Exit> {
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let addr = listener.local_addr()?;
+    Ok((listener, addr))
+}
+
+pub(crate) async fn pair() -> Result<(TcpStream, TcpStream), Exit> {
+    let (listener, addr) = listen().await?;
+    let client = TcpStream::connect(addr).await?;
+    let (server, peer) = listener.accept().await?;
+    assert_eq!(client.local_addr()?, peer);
+    assert_eq!(client.peer_addr()?, addr);
+    Ok((client, server))
+}
+
+/// Sends back what comes until the end.
+pub(crate) async fn echo(mut stream: TcpStream) -> Done {
+    let mut buf = vec![0; 4096];
+    loop {
+        let n = stream.read(&mut buf).await?;
+        if n == 0 {
+            return Ok(stream.shutdown().await?);
+        }
+        stream.write_all(&buf[..n]).await?;
+    }
 }

@@ -1,6 +1,6 @@
 //! Listening for TCP connections.
 //!
-//! **Promise.** A connection that was accepted is handed to exactly one caller; a dropped `accept` has taken none.
+//! **Promise.** G20: a connection that was accepted is handed to exactly one caller; a dropped `accept` has taken none.
 //! **Tested by** `tests/tcp.rs`.
 
 use std::io;

@@ -1,6 +1,6 @@
 //! A TCP connection.
 //!
-//! **Promise.** A read or write that is dropped before it is done has moved no bytes. The end of the stream is seen by every read after
+//! **Promise.** G20: a read or write that is dropped before it is done has moved no bytes. The end of the stream is seen by every read after
 //! it, however the bytes before it were read.
 //! **Tested by** `tests/tcp.rs`.
 
