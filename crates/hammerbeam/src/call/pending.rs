@@ -15,8 +15,9 @@ use super::reply::Outcome;
 use super::{CallError, Callee, DEFAULT_TIMEOUT, Reply};
 use crate::mailbox::deliver::{self, Undelivered};
 use crate::process::info::Wait;
-use crate::process::send::Dest;
-use crate::process::{current, table, waker};
+use crate::process::send::{Dest, send};
+use crate::process::spawn::spawn;
+use crate::process::{Addr, Cx, SpawnError, current, table, waker};
 use crate::time::deadline::Deadline;
 
 /// Asks a process and waits for its answer, at most five seconds.
@@ -227,6 +228,36 @@ impl<T: Send + 'static> PendingCall<T> {
                 Outcome::Dropped(None) => Err(CallError::NoReply { callee }),
             }),
         }
+    }
+
+    /// Has the result sent to a process, as one of its own messages: so an answer can be waited for among other messages, in
+    /// `receive!` or in a server's loop. A process of its own waits meanwhile; when the receiver ends, the result is dropped.
+    ///
+    /// In Erlang: `gen_server:receive_response/2` in a selective `receive`.
+    ///
+    /// # Errors
+    /// [`SpawnError`](crate::SpawnError): the runtime is full or stopping.
+    ///
+    /// ```
+    /// use hammerbeam::{CallError, Cx, Exit, Reply, call, receive, spawn};
+    /// enum Msg { Tick, Answer(Result<u32, CallError>) }
+    /// hammerbeam::run(async |mut cx: Cx<Msg>| {
+    ///     let server = spawn(async |mut cx: Cx<Reply<u32>>| cx.recv().await.send(7))?;
+    ///     call(server, |reply| reply).start().into_message(cx.addr(), Msg::Answer)?;
+    ///     receive! { &mut cx;
+    ///         Msg::Answer(answer) => assert_eq!(answer, Ok(7)),
+    ///     }
+    ///     Ok::<_, Exit>(())
+    /// })
+    /// .unwrap()
+    /// .unwrap();
+    /// ```
+    pub fn into_message<M: Send + 'static>(
+        self,
+        to: Addr<M>,
+        map: impl FnOnce(Result<T, CallError>) -> M + Send + 'static,
+    ) -> Result<(), SpawnError> {
+        spawn(async move |_: Cx<()>| send(to, map(self.await))).map(|_| ())
     }
 
     fn timed_out(&self) -> CallError {

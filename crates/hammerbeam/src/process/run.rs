@@ -79,6 +79,13 @@ pub(crate) fn turn(process: Runnable, hog_after: impl FnOnce(u8) -> u8) -> Turn 
             Ok(Poll::Pending) => settle(owed, None),
         }
         deadline::arm(header, world(header));
+        // A receive inside another executor still waits, even if this poll did not come by it.
+        if header
+            .extension()
+            .is_some_and(|e| e.receiver.borrow().is_some())
+        {
+            header.receiving.set(true);
+        }
     }
     let hog = hog_after(header.hog.get());
     if hog != header.hog.replace(hog) {

@@ -56,9 +56,22 @@ pub(crate) fn take_all(header: &Header) {
             Payload::Signal => {
                 // SAFETY: only signals have this kind.
                 let signal = unsafe { node.into_value::<Signal>() };
-                if let Some(told) = handle(header, generation, signal) {
-                    push(told);
-                    added += 1;
+                if header.ending.get() {
+                    refuse(header.pid(), signal);
+                    continue;
+                }
+                // A mapping that panics ends this process, and those whose signals come after are still answered.
+                let told = catch_unwind(AssertUnwindSafe(|| handle(header, generation, signal)));
+                match told {
+                    Ok(None) => {}
+                    Ok(Some(told)) => {
+                        push(told);
+                        added += 1;
+                    }
+                    Err(payload) => {
+                        end(header, panics::reason("a mapping", &*payload));
+                        panics::discard(payload);
+                    }
                 }
             }
         }
