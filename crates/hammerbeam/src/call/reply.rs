@@ -54,7 +54,7 @@ impl<T> Drop for Reply<T> {
             if ended.is_none() && !to.is_abandoned() {
                 tracing::warn!(
                     target: "hammerbeam::call",
-                    by = by.map(tracing::field::display), message = to.question(),
+                    by = by.map(tracing::field::display), question = to.question(),
                     "a reply was dropped without an answer"
                 );
             }

@@ -7,7 +7,7 @@ use std::ptr::NonNull;
 use std::sync::atomic::Ordering;
 
 use crate::mailbox::limit::{self, OnFull, Room};
-use crate::mailbox::node::Owned;
+use crate::mailbox::node::{Owned, ViaAlias};
 use crate::mailbox::word::{Kind, Push};
 use crate::process::block::Runnable;
 use crate::process::table::{self, Slot};
@@ -47,12 +47,20 @@ pub(crate) fn message<M: Send + 'static>(pid: Pid, message: M) -> Result<(), (Un
     })
 }
 
-/// Delivers a message through an alias; one that is refused is dropped.
-pub(crate) fn aliased<M: Send + 'static>(pid: Pid, alias: u64, message: M) {
-    if let Some(slot) = addressed(pid) {
-        let node = Owned::aliased(pid.generation(), alias, message);
-        let _ = push(slot, pid, node, Kind::Message);
-    }
+/// Delivers a message through an alias, or gives it back.
+pub(crate) fn aliased<M: Send + 'static>(
+    pid: Pid,
+    alias: u64,
+    message: M,
+) -> Result<(), (Undelivered, M)> {
+    let Some(slot) = addressed(pid) else {
+        return Err((Undelivered::NoProc, message));
+    };
+    let node = Owned::aliased(pid.generation(), alias, message);
+    push(slot, pid, node, Kind::Message).map_err(|(why, node)| {
+        // SAFETY: made above.
+        (why, unsafe { node.into_value::<ViaAlias<M>>() }.message)
+    })
 }
 
 /// Delivers a node that was made earlier, for example by a timer.

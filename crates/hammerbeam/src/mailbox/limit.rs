@@ -1,7 +1,8 @@
 //! Mailbox limits: what happens when more messages wait than one wants to hold.
 //!
 //! **Promise.** G14: a mailbox with a limit never holds more messages than the limit says (for [`OnFull::DropOldest`]: three times
-//! that in memory, and the receiver sees the newest `limit`). Signals (exits, downs) never count and are never dropped.
+//! that in memory, and the receiver sees the newest `limit`). Signals (exits, downs) never count and are never dropped, also those that are
+//! mapped into messages.
 //! **State.** Two bits of policy and thirty of length in the slot. The count is in the word that a send exchanges, so two sends
 //! cannot both take the last place.
 //! **Not promised.** A mailbox without a limit; a process sees its length in [`process_info`](crate::process_info).

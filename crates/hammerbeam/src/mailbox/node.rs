@@ -23,6 +23,8 @@ pub(crate) enum Payload {
     Aliased,
     /// Information from the system, not of the receiver's type.
     Info,
+    /// Information from the system as a message of the receiver's type: received like one, but no limit counts or drops it.
+    Told,
     /// A control signal; it never reaches the inbox.
     Signal,
 }
@@ -71,6 +73,10 @@ impl<T> Tables<T> {
         payload: Payload::Info,
         drop: drop_node::<T>,
     };
+    const TOLD: &'static VTable = &VTable {
+        payload: Payload::Told,
+        drop: drop_node::<T>,
+    };
     const SIGNAL: &'static VTable = &VTable {
         payload: Payload::Signal,
         drop: drop_node::<T>,
@@ -111,6 +117,10 @@ impl Owned {
 
     pub(crate) fn info<I: Send>(generation: u64, info: I) -> Self {
         Self::new(generation, Tables::<I>::INFO, info)
+    }
+
+    pub(crate) fn told<M: Send>(generation: u64, message: M) -> Self {
+        Self::new(generation, Tables::<M>::TOLD, message)
     }
 
     pub(crate) fn signal<S: Send>(generation: u64, signal: S) -> Self {

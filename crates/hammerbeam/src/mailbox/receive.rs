@@ -41,7 +41,7 @@ enum Takes {
 impl Takes {
     fn fits(self, payload: Payload) -> bool {
         match self {
-            Self::Messages => payload == Payload::Message,
+            Self::Messages => matches!(payload, Payload::Message | Payload::Told),
             Self::Infos => payload == Payload::Info,
             Self::Both => true,
         }
@@ -110,7 +110,9 @@ fn poll_first(header: &Header, context: &mut Context<'_>, takes: Takes) -> Poll<
         context.waker().wake_by_ref();
         return Poll::Pending;
     }
-    if let Some(node) = take_first(header, takes) {
+    if !limit::may_drop_seen(header.slot)
+        && let Some(node) = take_first(header, takes)
+    {
         return Poll::Ready(node);
     }
     handle::take_all(header);
@@ -133,20 +135,22 @@ fn take_first(header: &Header, takes: Takes) -> Option<Owned> {
         let link = inbox.at(place)?;
         // SAFETY: a node of our inbox.
         if takes.fits(unsafe { Owned::payload_of(link) }) {
-            let node = inbox.remove(place);
-            count_one_less(header);
-            return node;
+            let node = inbox.remove(place)?;
+            count_one_less(header, &node);
+            return Some(node);
         }
         place = inbox.advance(place);
     }
 }
 
-fn count_one_less(header: &Header) {
-    let length = header.slot.inbox.load(Ordering::Relaxed);
-    header
-        .slot
-        .inbox
-        .store(length.saturating_sub(1), Ordering::Relaxed);
+fn count_one_less(header: &Header, node: &Owned) {
+    let length = if node.payload() == Payload::Message {
+        &header.slot.inbox
+    } else {
+        &header.extension_or_new().told
+    };
+    let left = length.load(Ordering::Relaxed).saturating_sub(1);
+    length.store(left, Ordering::Relaxed);
 }
 
 /// Goes to sleep until something new comes.
@@ -163,6 +167,9 @@ fn wait(header: &Header, context: &Context<'_>) {
 /// A message that is there already; what [`Cx::try_recv`] does.
 pub(crate) fn try_message<M: 'static>(header: &Header) -> Option<M> {
     current::spend(1);
+    if limit::may_drop_seen(header.slot) {
+        handle::take_all(header);
+    }
     let node = take_first(header, Takes::Messages).or_else(|| {
         handle::take_all(header);
         take_first(header, Takes::Messages)
@@ -182,8 +189,9 @@ pub(crate) fn flush_info(header: &Header, fits: impl Fn(&Info) -> bool) -> bool 
         let hit =
             unsafe { Owned::payload_of(link) == Payload::Info && fits(Owned::peek::<Info>(link)) };
         if hit {
-            drop(inbox.remove(place));
-            count_one_less(header);
+            if let Some(node) = inbox.remove(place) {
+                count_one_less(header, &node);
+            }
             return true;
         }
         place = inbox.advance(place);
@@ -241,10 +249,9 @@ impl<M: Send + 'static, F: FnMut(&M) -> usize + Unpin> Future for Select<'_, M, 
                 context.waker().wake_by_ref();
                 return Poll::Pending;
             }
-            if limit::may_drop_seen(header.slot) {
-                *place = Place::START;
-            }
-            if let Some(found) = scan(header, place, choose) {
+            if !limit::may_drop_seen(header.slot)
+                && let Some(found) = scan(header, place, choose)
+            {
                 return Poll::Ready(Some(found));
             }
             handle::take_all(header);
@@ -281,13 +288,13 @@ fn scan<M: 'static>(
     while let Some(link) = inbox().at(*place) {
         looked += 1;
         // SAFETY: a node of our inbox.
-        if unsafe { Owned::payload_of(link) } == Payload::Message {
+        if Takes::Messages.fits(unsafe { Owned::payload_of(link) }) {
             // SAFETY: a message of a process whose messages are `M`; it stays in the inbox while `choose` looks.
             let chosen = choose(unsafe { Owned::peek::<M>(link) });
             if chosen != 0 {
                 current::spend(looked);
                 let node = inbox().remove(*place)?;
-                count_one_less(header);
+                count_one_less(header, &node);
                 // SAFETY: likewise.
                 return Some((chosen, unsafe { node.into_value() }));
             }

@@ -245,7 +245,9 @@ impl<M: Send + 'static> Cx<M> {
                 let number = self.new_watch(header, self.pid(), None);
                 let told =
                     handle::down(header, self.pid().generation(), number, None, Exit::NoProc);
-                self.tell_self(told);
+                if let Some(told) = told {
+                    handle::tell(header, told);
+                }
                 self.monitor_ref(number)
             }),
         }
@@ -282,12 +284,6 @@ impl<M: Send + 'static> Cx<M> {
         MonitorRef {
             watcher: self.pid(),
             number,
-        }
-    }
-
-    fn tell_self(&self, told: Option<Owned>) {
-        if let Some(node) = told {
-            deliver::node(self.pid().slot(), node);
         }
     }
 
@@ -448,11 +444,11 @@ impl<M: Send + 'static> Cx<M> {
 pub(crate) fn map_down<M: Send + 'static>(
     map: impl FnOnce(Down) -> M + Send + 'static,
 ) -> crate::process::extension::MapDown {
-    Box::new(move |generation, down| Owned::message(generation, map(down)))
+    Box::new(move |generation, down| Owned::told(generation, map(down)))
 }
 
 fn map_exit<M: Send + 'static>(
     map: impl Fn(ExitSignal) -> M + Send + Sync + 'static,
 ) -> crate::process::extension::MapExit {
-    Arc::new(move |generation, signal| Owned::message(generation, map(signal)))
+    Arc::new(move |generation, signal| Owned::told(generation, map(signal)))
 }

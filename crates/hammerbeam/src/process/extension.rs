@@ -6,7 +6,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::task::Waker;
 
 use parking_lot::Mutex;
@@ -62,6 +62,8 @@ pub(crate) struct Extension {
     /// The process that a call waits for, as slot and generation; 0, 0 for none.
     call_slot: AtomicU64,
     call_generation: AtomicU64,
+    /// What the system told and was not received yet: it is in the mailbox, and no limit counts it.
+    pub(crate) told: AtomicU32,
 
     // The owner's part.
     pub(crate) trap: RefCell<Trap>,
@@ -90,6 +92,7 @@ impl Extension {
             relations: Mutex::default(),
             call_slot: AtomicU64::new(0),
             call_generation: AtomicU64::new(0),
+            told: AtomicU32::new(0),
             trap: RefCell::default(),
             reason: RefCell::default(),
             next_number: Cell::new(1),

@@ -117,6 +117,7 @@ pub fn process_info(pid: Pid) -> Option<ProcessInfo> {
             body: (header.table.body_name)(),
         };
         if let Some(extension) = header.extension() {
+            info.mailbox += extension.told.load(Ordering::Relaxed) as usize;
             let relations = extension.relations.lock();
             info.names.clone_from(&relations.names);
             info.label.clone_from(&relations.label);

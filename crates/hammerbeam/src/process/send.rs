@@ -48,7 +48,7 @@ impl<M: Send + 'static> Dest<M> for Addr<M> {
     }
 
     fn try_tell(self, message: M) -> Result<(), TrySendError<M>> {
-        try_deliver(self.pid(), message)
+        refused(deliver::message(self.pid(), message))
     }
 }
 
@@ -60,15 +60,11 @@ impl<M: Send + 'static> Dest<M> for Alias<M> {
     }
 
     fn tell(self, message: M) {
-        deliver::aliased(self.pid, self.number, message);
+        drop(deliver::aliased(self.pid, self.number, message));
     }
 
     fn try_tell(self, message: M) -> Result<(), TrySendError<M>> {
-        if !self.pid.is_alive() {
-            return Err(TrySendError::NoProc(message));
-        }
-        self.tell(message);
-        Ok(())
+        refused(deliver::aliased(self.pid, self.number, message))
     }
 }
 
@@ -96,9 +92,9 @@ impl<M: Send + 'static> Dest<M> for Name<M> {
     }
 }
 
-fn try_deliver<M: Send + 'static>(pid: Pid, message: M) -> Result<(), TrySendError<M>> {
+fn refused<M>(delivered: Result<(), (Undelivered, M)>) -> Result<(), TrySendError<M>> {
     use crate::mailbox::OnFull;
-    match deliver::message(pid, message) {
+    match delivered {
         Ok(()) => Ok(()),
         Err((Undelivered::NoProc, message)) => Err(TrySendError::NoProc(message)),
         Err((Undelivered::Full(OnFull::DropNewest), _)) => Ok(()),

@@ -43,10 +43,11 @@ pub(crate) fn take_all(header: &Header) {
             continue;
         }
         match node.payload() {
-            Payload::Message | Payload::Info => {
+            Payload::Message => {
                 push(node);
                 added += 1;
             }
+            Payload::Info | Payload::Told => accept(header, node),
             Payload::Aliased => {
                 if let Some(node) = (header.table.unalias)(header, node) {
                     push(node);
@@ -64,10 +65,7 @@ pub(crate) fn take_all(header: &Header) {
                 let told = catch_unwind(AssertUnwindSafe(|| handle(header, generation, signal)));
                 match told {
                     Ok(None) => {}
-                    Ok(Some(told)) => {
-                        push(told);
-                        added += 1;
-                    }
+                    Ok(Some(told)) => accept(header, told),
                     Err(payload) => {
                         end(header, panics::reason("a mapping", &*payload));
                         panics::discard(payload);
@@ -82,6 +80,20 @@ pub(crate) fn take_all(header: &Header) {
     slot.inbox
         .store(before.saturating_add(added), Ordering::Relaxed);
     limit::trim(header);
+}
+
+/// Tells the running process something, behind what has arrived already and whatever the limit of its mailbox is.
+pub(crate) fn tell(header: &Header, told: Owned) {
+    take_all(header);
+    accept(header, told);
+}
+
+fn accept(header: &Header, told: Owned) {
+    let length = &header.extension_or_new().told;
+    length.store(length.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+    // SAFETY: the caller owns the process.
+    unsafe { (*header.inbox.get()).push_back(told) };
+    header.fresh.set(true);
 }
 
 /// What a mapping function makes of what there is to tell. Its panic is the process' own, and ends it.

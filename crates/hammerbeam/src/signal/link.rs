@@ -32,10 +32,12 @@ pub(crate) fn link(
         return Ok(());
     }
     let extension = header.extension_or_new();
+    let _replaced;
     let number = {
         let mut relations = extension.relations.lock();
         if let Some(map) = &map {
-            relations.link_maps.insert(peer, map.clone());
+            // Dropped without the lock.
+            _replaced = relations.link_maps.insert(peer, map.clone());
         }
         if relations.links.contains_key(&peer) {
             return Ok(());
@@ -65,7 +67,7 @@ pub(crate) fn link(
         (None, Trap::Off) => return Err(LinkError::NoProc(peer)),
         (None, trap) => handle::tell_exit(trap, me.generation(), signal),
     };
-    deliver::node(me.slot(), told);
+    handle::tell(header, told);
     Ok(())
 }
 
