@@ -153,12 +153,13 @@ impl Polling {
     }
 
     /// What is owed so far; from now on nothing is held back.
+    #[inline]
     pub(crate) fn release(&self) -> Vec<Owed> {
         HERE.with(|here| {
             here.holding.set(false);
             match here.owed.replace(0) {
                 0 => Vec::new(),
-                count => OWED.with_borrow_mut(|owed| owed.split_off(owed.len() - count)),
+                count => owed(count),
             }
         })
     }
@@ -178,6 +179,11 @@ impl Drop for Polling {
             here.owed.set(self.owed);
         });
     }
+}
+
+#[cold]
+fn owed(count: usize) -> Vec<Owed> {
+    OWED.with_borrow_mut(|owed| owed.split_off(owed.len() - count))
 }
 
 /// Marks this thread as belonging to a runtime, until dropped.

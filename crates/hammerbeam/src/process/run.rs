@@ -112,7 +112,11 @@ fn wake_receiver(header: &Header) {
 }
 
 /// Tells those who wait for something of a process that it ended, or that they wait in vain.
+#[inline]
 fn settle(owed: Vec<Owed>, reason: Option<&Exit>) {
+    if owed.is_empty() {
+        return;
+    }
     for settle in owed {
         // It wakes somebody, by a waker that may be foreign.
         panics::contain("a waker", || settle(reason.cloned()));
