@@ -338,13 +338,13 @@ async fn flood(mut cx: Cx<()>, to: Addr<u64>, n: u64) {
 }
 
 enum Token {
-    First(Addr<Token>),
+    First(Addr<Self>),
     Hops(u64),
 }
 
 enum Big {
-    Go(Arc<[Addr<Big>]>),
-    Ping(Addr<Big>),
+    Go(Arc<[Addr<Self>]>),
+    Ping(Addr<Self>),
     Pong,
     Stop,
 }
