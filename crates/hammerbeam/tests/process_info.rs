@@ -238,7 +238,10 @@ fn all_processes_of_a_runtime_and_only_those_are_listed() {
         Ok::<_, Exit>(())
     });
     outcome.expect("it ran").expect("there was room");
-    assert_eq!(here.process_count(), 10);
+    // The first process has given its result, and ends.
+    while here.process_count() > 10 {
+        std::thread::yield_now();
+    }
     assert_eq!(here.processes().len(), 10);
     assert_eq!(processes(), [], "outside of runtimes there are none");
 }
