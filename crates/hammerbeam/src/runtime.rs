@@ -8,8 +8,8 @@ use std::any::TypeId;
 use std::fmt;
 use std::future::Future;
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicIsize, AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use crossbeam_utils::CachePadded;
@@ -31,6 +31,8 @@ const LAST_WAIT: Duration = Duration::from_secs(1);
 
 /// What the processes of a runtime share.
 pub(crate) struct Shared {
+    /// Itself, as the `Arc` that it is.
+    whole: Weak<Self>,
     id: u64,
     pub(crate) world: Arc<dyn World>,
     threads: Option<Arc<Threads>>,
@@ -52,9 +54,10 @@ impl Shared {
         epoch: Instant,
         max_processes: usize,
         background: Option<tokio::runtime::Handle>,
-    ) -> Self {
+    ) -> Arc<Self> {
         static NEXT: AtomicU64 = AtomicU64::new(1);
-        Self {
+        Arc::new_cyclic(|whole| Self {
+            whole: Weak::clone(whole),
             id: NEXT.fetch_add(1, Ordering::Relaxed),
             world,
             threads,
@@ -66,7 +69,7 @@ impl Shared {
             gone: Mutex::default(),
             all_gone: Condvar::new(),
             background,
-        }
+        })
     }
 
     pub(crate) const fn id(&self) -> u64 {
@@ -160,10 +163,12 @@ pub(crate) fn schedule(process: Runnable) {
         return unsafe { runtime.as_ref() }.world.schedule(process);
     }
     // Once the process is queued it may end, and with it the runtime, before the call returns.
-    // SAFETY: a runtime is made as an `Arc` and outlives its processes, of which this is one.
+    // SAFETY: a runtime outlives its processes, of which this is one. It is counted through the pointer to the whole `Arc`: one
+    // that was made from a reference to what is in it may not touch the count beside it.
     let keep = unsafe {
-        Arc::increment_strong_count(runtime.as_ptr());
-        Arc::from_raw(runtime.as_ptr())
+        let whole = runtime.as_ref().whole.as_ptr();
+        Arc::increment_strong_count(whole);
+        Arc::from_raw(whole)
     };
     keep.world.schedule(process);
 }
@@ -310,13 +315,13 @@ impl Builder {
             threads: self.max_threads,
         };
         let threads = Arc::new(Threads::new(limits, epoch)?);
-        let shared = Arc::new(Shared::new(
+        let shared = Shared::new(
             Arc::clone(&threads) as Arc<dyn World>,
             Some(threads),
             epoch,
             self.max_processes,
             tokio.as_ref().map(|tokio| tokio.handle().clone()),
-        ));
+        );
         let runtime = Runtime {
             shared,
             tokio,

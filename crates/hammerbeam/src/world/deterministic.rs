@@ -125,13 +125,13 @@ impl Deterministic {
     {
         panics::install_hook();
         let world = Arc::new(Virtual::new(self.seed));
-        let shared = Arc::new(Shared::new(
+        let shared = Shared::new(
             Arc::clone(&world) as Arc<dyn World>,
             None,
             Instant::now(),
             1 << 20,
             None,
-        ));
+        );
         // SAFETY: `shared` is dropped after the guard, and only if no process is left.
         let entered = unsafe { Entered::runtime((&*shared).into()) };
         let outcome = Arc::new(Outcome::default());
