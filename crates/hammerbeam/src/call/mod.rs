@@ -9,6 +9,8 @@ mod answer;
 mod pending;
 mod reply;
 mod sync;
+#[cfg(test)]
+mod tests;
 
 pub use pending::{Call, PendingCall, call};
 pub use reply::Reply;

@@ -10,6 +10,8 @@ pub(crate) mod node;
 pub(crate) mod pool;
 pub(crate) mod receive;
 mod sync;
+#[cfg(test)]
+mod tests;
 pub(crate) mod word;
 
 pub use limit::{MailboxLimit, OnFull};

@@ -53,7 +53,7 @@ impl KernelThread {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(miri)))]
 mod tests {
     use super::*;
 

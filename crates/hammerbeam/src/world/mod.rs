@@ -5,6 +5,8 @@
 //! [`Deterministic`](deterministic::Deterministic) a single-threaded one with virtual time and a seeded order.
 
 pub mod deterministic;
+#[cfg(test)]
+mod life;
 
 use std::io;
 
