@@ -308,7 +308,8 @@ fn scan<M: 'static>(
 /// Waits for the first message that fits one of the arms, and leaves the others in the mailbox, in order.
 ///
 /// Arms are separated by commas; `after` follows a semicolon. An arm's pattern takes the message apart by value, so bindings
-/// are moved out; its guard sees the bindings by reference, as in `match &message`, since the message is still in the mailbox.
+/// are moved out; its guard sees the bindings by reference, as in `match &message`, since the message is still in the mailbox. (A
+/// binding that only the guard uses wants a leading underscore: the arm's own copy of it is unused.)
 /// Arms may `await`, `return`, `break` and use `?`. Without `after` it waits for ever; `after Duration::ZERO` looks once.
 ///
 /// A `receive!` that is dropped before it returns has taken nothing.
