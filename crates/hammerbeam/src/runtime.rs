@@ -2,7 +2,7 @@
 //!
 //! **Promise.** G17: stopping asks every process to end, waits for them, kills those that do not, and says which ones did not end even
 //! then. G18: it does not start where a panic would abort the program, unless told to.
-//! **State.** [`Shared`] is what processes and threads refer to; it outlives them all.
+//! **State.** `Shared` is what processes and threads refer to; it outlives them all.
 
 use std::any::TypeId;
 use std::fmt;

@@ -1,7 +1,7 @@
 //! Mailboxes: how messages get from one process into another.
 //!
-//! A send pushes a node onto the receiver's [word](word) and wakes it with the same instruction; the receiver takes the whole
-//! stack at once into its private [inbox](inbox), in order. [Limits](limit) are off by default; a send never waits.
+//! A send pushes a node onto the receiver's word and wakes it with the same instruction; the receiver takes the whole
+//! stack at once into its private inbox, in order. Limits are off by default; a send never waits.
 
 pub(crate) mod deliver;
 pub(crate) mod inbox;

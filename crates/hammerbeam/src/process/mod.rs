@@ -1,7 +1,7 @@
 //! Processes: what they are, how one names them, starts them, talks to them and looks at them.
 //!
 //! A process is a body (an `async` function), a mailbox and a [`Pid`]. Its memory is its own: messages are moved into it.
-//! [`Cx`] is what the body holds to receive, link, monitor and set timers; [`send`](crate::send), [`call`](crate::call) and
+//! [`Cx`] is what the body holds to receive, link, monitor and set timers; [`send`], [`call`](crate::call()) and
 //! [`exit`](crate::exit) work from anywhere.
 
 mod addr;

@@ -1,7 +1,7 @@
 //! Time: sleeping, sending later, and what waits for at most so long.
 //!
 //! **Promise.** G15: a timer never fires early. Cancelling it says how much time was left, or that it has fired.
-//! **State.** A [wheel](wheel) per worker. A process that waits with a time limit has *one* timer, whatever number of limits it
+//! **State.** A wheel per worker. A process that waits with a time limit has *one* timer, whatever number of limits it
 //! goes through: moving a limit writes a number, and the timer looks at it when it fires.
 //! **Tested by** `tests/timers.rs` and the wheel's own tests.
 

@@ -1,7 +1,7 @@
 //! The world: the one seam for everything that is not a pure function.
 //!
 //! Which process runs next, what time it is, when a timer fires, what is random, when a socket is ready: the rest of the crate
-//! asks a [`World`], chosen when a runtime starts, and nothing else. [`Threads`](crate::scheduler::Threads) is the real one,
+//! asks a `World`, chosen when a runtime starts, and nothing else. `Threads` is the real one,
 //! [`Deterministic`](deterministic::Deterministic) a single-threaded one with virtual time and a seeded order.
 
 pub mod deterministic;
