@@ -105,7 +105,8 @@ impl Taken {
             // SAFETY: a node of the stack, owned by the caller.
             let next = unsafe { std::mem::replace(&mut (*link).next, reversed) };
             reversed = link;
-            link = next;
+            // By its address, see `Word::push`.
+            link = ptr::with_exposed_provenance_mut(next.addr());
         }
         Self(reversed)
     }

@@ -182,6 +182,32 @@ fn an_inbox_gives_out_from_any_place() {
     assert_eq!(drops.load(Ordering::Relaxed), 7);
 }
 
+/// The node that a sender saw is received and freed, and its memory used for another one, before the sender's exchange: the bits
+/// are the same, so that it succeeds, and the new node is the one behind it.
+#[test]
+fn memory_that_is_used_again_under_a_senders_eyes_is_followed_all_the_same() {
+    let drops = Arc::new(AtomicUsize::new(0));
+    let word = Word::dead();
+    word.open();
+    push(&word, message(0, &drops), Kind::Message);
+    let mut looks = 0;
+    let link = message(2, &drops).into_link();
+    // SAFETY: the node is ours and aligned.
+    let pushed = unsafe {
+        word.push(link, Kind::Message, |_| {
+            looks += 1;
+            if looks == 1 {
+                assert_eq!(take(&word).map(number).collect::<Vec<_>>(), [0]);
+                push(&word, message(1, &drops), Kind::Message);
+            }
+            true
+        })
+    };
+    assert_eq!(pushed, Push::Delivered);
+    println!("{looks} looks: the memory was used again if there was one");
+    assert_eq!(take(&word).map(number).collect::<Vec<_>>(), [1, 2]);
+}
+
 #[test]
 fn two_senders_and_a_receiver_share_a_word() {
     const MESSAGES: usize = if cfg!(miri) { 20 } else { 20_000 };

@@ -32,7 +32,7 @@ const ADDRESS: usize = (COUNT_ONE - 1) & !FLAGS;
 #[derive(Debug)]
 #[repr(C)]
 pub(crate) struct Link {
-    /// The node pushed before this one.
+    /// The node pushed before this one; on a stack only its address counts.
     pub(crate) next: *mut Self,
 }
 
@@ -111,6 +111,10 @@ impl Word {
         kind: Kind,
         mut admit: impl FnMut(usize) -> bool,
     ) -> Push {
+        // While this sender is held up below, the newest node may be taken and freed and its memory used for another newest node. The
+        // exchange succeeds then, and `next` has the right address, but from a pointer to what was freed: whoever follows it must take
+        // the address alone, and the nodes are exposed for that.
+        node.expose_provenance();
         let mut seen = self.0.load(Ordering::Acquire);
         loop {
             let bits = addr(seen);
