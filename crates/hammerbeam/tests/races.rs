@@ -560,6 +560,37 @@ fn a_call_to_an_ending_process_is_over() {
     });
 }
 
+/// Whoever is looked at while it ends, or while its place is taken by another one, is found or not found, and goes on.
+#[test]
+fn looking_at_processes_that_come_and_go_disturbs_nobody() {
+    rounds(60_000, async |mut cx: Cx<u64>, mut random: Random| {
+        let mut pids = vec![cx.pid()];
+        for _ in 0..4 {
+            let mut dice = random.fork();
+            let (addr, _) = cx
+                .spawn_monitor(async move |_: Cx<()>| dice.pause().await)
+                .unwrap();
+            pids.push(addr.pid());
+            let all = pids.clone();
+            let mut dice = random.fork();
+            let (looker, _) = cx
+                .spawn_monitor(async move |_: Cx<()>| {
+                    for pid in all {
+                        dice.pause().await;
+                        if let Some(info) = process_info(pid) {
+                            assert_eq!(info.pid, pid);
+                        }
+                    }
+                })
+                .unwrap();
+            pids.push(looker.pid());
+        }
+        for _ in 0..8 {
+            assert_eq!(next_down(&mut cx).await.reason, Exit::Normal);
+        }
+    });
+}
+
 /// Processes that start processes that end at once: the count is right, and so is the table.
 #[test]
 fn a_storm_of_starts_and_ends_leaves_nothing() {

@@ -144,7 +144,7 @@ pub(crate) fn may_drop_seen(slot: &Slot) -> bool {
 
 /// Keeps [`shorten`] out while the receiver takes its stack; only mailboxes that drop the oldest need it.
 pub(crate) fn lock_against_trimming(slot: &'static Slot) -> Option<Pinned> {
-    drops_oldest(slot).map(|_| Pinned::new(slot))
+    drops_oldest(slot).and_then(|_| Pinned::new(slot))
 }
 
 /// Drops the oldest messages of the inbox beyond the limit.
@@ -175,14 +175,19 @@ pub(crate) fn trim(header: &Header) {
 ///
 /// Returns whether the caller must queue the receiver.
 pub(crate) fn shorten(slot: &'static Slot, pid: Pid) -> bool {
-    let Some(most) = drops_oldest(slot) else {
-        return false;
-    };
     // Dropped when nobody waits for the pin any more: a destructor may do anything.
     let mut surplus = Vec::new();
     let wakes = {
-        let _alone = Pinned::new(slot);
-        take_surplus(slot, most, &mut surplus)
+        let Some(_alone) = Pinned::new(slot) else {
+            return false;
+        };
+        // The process that is pinned must be the one whose limit was found.
+        match drops_oldest(slot) {
+            Some(most) if slot.generation() == pid.generation() => {
+                take_surplus(slot, most, &mut surplus)
+            }
+            _ => return false,
+        }
     };
     for node in surplus {
         handle::refuse_node(pid.slot(), node);

@@ -10,7 +10,7 @@
 //! **Tested by** `tests/pid.rs`, the models of the word, Miri.
 
 use std::cell::RefCell;
-use std::ptr;
+use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
 
 use parking_lot::Mutex;
@@ -66,12 +66,16 @@ impl Slot {
 
     /// Puts a new process in; it can be found from now on.
     pub(crate) fn occupy(&self, block: *mut Header) {
+        // See `pin`.
+        block.expose_provenance();
+        // Nobody pins an empty slot, so there is no pin to keep.
         self.block.store(block, Ordering::Release);
     }
 
     /// The block, for whoever owns the process: the winner of the transition to awake.
     pub(crate) fn owned_block(&self) -> *mut Header {
-        self.block.load(Ordering::Acquire).map_addr(|a| a & !PINNED)
+        let block = self.block.load(Ordering::Acquire);
+        ptr::with_exposed_provenance_mut(block.addr() & !PINNED)
     }
 
     /// The first step of an end: nobody finds this process any more.
@@ -93,29 +97,33 @@ impl Slot {
         }
     }
 
-    fn pin(&self) -> *mut Header {
+    /// Pins the block of whichever process is there; an empty slot is not pinned, since the next process is put in without a look.
+    ///
+    /// Between the look and the exchange the block may be freed and its memory used for the next process' block: then the one that the
+    /// exchange found is pinned, and what others read meanwhile has its address but not its provenance.
+    fn pin(&self) -> Option<NonNull<Header>> {
         let mut spins = 0_u32;
         loop {
             let block = self.block.load(Ordering::Relaxed);
+            if block.is_null() {
+                return None;
+            }
             if block.addr() & PINNED == 0
-                && self
-                    .block
-                    .compare_exchange_weak(
-                        block,
-                        block.map_addr(|a| a | PINNED),
-                        Ordering::Acquire,
-                        Ordering::Relaxed,
-                    )
-                    .is_ok()
+                && let Ok(found) = self.block.compare_exchange_weak(
+                    block,
+                    block.map_addr(|a| a | PINNED),
+                    Ordering::Acquire,
+                    Ordering::Relaxed,
+                )
             {
-                return block;
+                return NonNull::new(found);
             }
             relax(&mut spins);
         }
     }
 
-    fn unpin(&self, block: *mut Header) {
-        self.block.store(block, Ordering::Release);
+    fn unpin(&self, block: NonNull<Header>) {
+        self.block.store(block.as_ptr(), Ordering::Release);
     }
 }
 
@@ -177,27 +185,27 @@ pub(crate) fn inspect<R>(pid: Pid, look: impl FnOnce(&Header) -> R) -> Option<R>
     if slot.generation() != pid.generation() {
         return None;
     }
-    let pinned = Pinned::new(slot);
-    let block = pinned.block;
-    if block.is_null() || slot.generation() != pid.generation() {
+    let pinned = Pinned::new(slot)?;
+    if slot.generation() != pid.generation() {
         return None;
     }
-    // SAFETY: the pin keeps the owner from freeing the block, and it is not null; readers only touch shared fields.
-    Some(look(unsafe { &*block }))
+    // SAFETY: the pin keeps the owner from freeing the block; readers only touch shared fields.
+    Some(look(unsafe { pinned.block.as_ref() }))
 }
 
 /// The pin of a slot, held until dropped. Short, and nothing is waited for meanwhile.
 pub(crate) struct Pinned {
     slot: &'static Slot,
-    block: *mut Header,
+    block: NonNull<Header>,
 }
 
 impl Pinned {
-    pub(crate) fn new(slot: &'static Slot) -> Self {
-        Self {
+    /// None if no process is there.
+    pub(crate) fn new(slot: &'static Slot) -> Option<Self> {
+        Some(Self {
             slot,
-            block: slot.pin(),
-        }
+            block: slot.pin()?,
+        })
     }
 }
 
@@ -285,4 +293,28 @@ fn refill(cache: &mut Vec<u32>, want: usize) {
         free.used += 1;
     }
     cache.reverse();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// It used to put back what it had found, nothing, in the place of a process that was started meanwhile.
+    #[test]
+    fn a_look_at_an_empty_slot_leaves_the_next_process_alone() {
+        let (number, slot) = allocate().unwrap();
+        let look = Pinned::new(slot);
+        let mut block = std::mem::MaybeUninit::<Header>::uninit();
+        slot.occupy(block.as_mut_ptr());
+        drop(look);
+        assert_eq!(slot.owned_block(), block.as_mut_ptr());
+        {
+            let look = Pinned::new(slot).expect("somebody is there");
+            assert_eq!(look.block.as_ptr(), block.as_mut_ptr());
+            assert_eq!(slot.owned_block(), block.as_mut_ptr());
+        }
+        slot.retire();
+        slot.vacate(block.as_mut_ptr());
+        release(number);
+    }
 }
