@@ -290,7 +290,7 @@ impl<T: Send + 'static> Future for PendingCall<T> {
             return Poll::Ready(result);
         }
         let limit = this.limit;
-        let deadline = this.deadline.get_or_insert_with(|| Deadline::after(limit));
+        let deadline = this.deadline.get_or_insert_with(|| Deadline::limit(limit));
         if deadline.poll(context).is_ready() {
             return Poll::Ready(Err(this.timed_out()));
         }

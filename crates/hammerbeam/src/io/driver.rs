@@ -126,7 +126,11 @@ impl Driver {
     }
 
     pub(crate) fn has_sources(&self) -> bool {
-        self.source_count.load(Ordering::Relaxed) > 0
+        self.source_count() > 0
+    }
+
+    pub(crate) fn source_count(&self) -> usize {
+        self.source_count.load(Ordering::Relaxed)
     }
 
     /// Makes the thread that sleeps here return, or the next one that wants to.

@@ -226,7 +226,7 @@ impl<'a, M: Send + 'static, F: FnMut(&M) -> usize> Select<'a, M, F> {
             cx,
             choose,
             place: Place::START,
-            deadline: after.map(Deadline::after),
+            deadline: after.map(Deadline::limit),
             message: PhantomData,
         }
     }

@@ -17,6 +17,7 @@ use std::task::{Context, Poll};
 
 use crate::mailbox::inbox::Inbox;
 use crate::mailbox::node::{Owned, ViaAlias};
+use crate::mailbox::pool;
 use crate::process::extension::{Alias, Extension};
 use crate::process::table::Slot;
 use crate::process::{Exit, IntoExit, Pid};
@@ -123,8 +124,8 @@ where
     /// # Safety
     /// The block is a `Process<F>` whose body was dropped; nobody uses it again.
     unsafe fn free(header: NonNull<Header>) {
-        // SAFETY: it was made by `Box::leak` in `allocate`; the body is a `ManuallyDrop`.
-        drop(unsafe { Box::from_raw(header.cast::<Process<F>>().as_ptr()) });
+        // SAFETY: it was made by `allocate`; the body was dropped, and nothing else in the block has a destructor.
+        unsafe { pool::free(header.cast::<Process<F>>()) };
     }
 }
 
@@ -141,7 +142,7 @@ where
     F: Future + Send + 'static,
     F::Output: IntoExit,
 {
-    let block = Box::new(Process {
+    let block = pool::boxed(Process {
         header: Header {
             table: Tables::<M, F>::TABLE,
             slot,
@@ -161,7 +162,7 @@ where
         },
         body: UnsafeCell::new(ManuallyDrop::new(body)),
     });
-    Runnable(NonNull::from(Box::leak(block)).cast())
+    Runnable(block.cast())
 }
 
 impl Header {

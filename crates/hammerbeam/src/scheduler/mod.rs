@@ -50,6 +50,9 @@ use crate::world::World;
 /// The most processors: one bit each in the idle set.
 pub(crate) const MOST_WORKERS: usize = 64;
 
+/// Twice the time between two rounds of a calm sysmon, and some more: it too waits for a core.
+const COARSENESS: u64 = 10_000_000;
+
 /// How many threads a runtime may have.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Limits {
@@ -323,6 +326,21 @@ impl Threads {
         }
     }
 
+    /// The driver of the worker that asks, unless another has markedly fewer sockets: a driver with a handful of them makes its
+    /// worker wake up for single events beside one that has its hands full.
+    fn driver_for_a_socket(&self) -> &Arc<Driver> {
+        let home = &self.processors[self.home_processor()].driver;
+        let fewest = self
+            .processors
+            .iter()
+            .map(|p| &p.driver)
+            .min_by_key(|d| d.source_count());
+        match fewest {
+            Some(other) if home.source_count() > other.source_count() * 9 / 8 + 4 => other,
+            _ => home,
+        }
+    }
+
     /// The processor whose driver serves the calling thread.
     fn home_processor(&self) -> usize {
         current::with_local(|local| local.processor_in(self))
@@ -384,6 +402,10 @@ impl World for Threads {
         self.coarse.load(Ordering::Relaxed)
     }
 
+    fn coarseness(&self) -> u64 {
+        COARSENESS
+    }
+
     fn set_timer(&self, at: u64, action: Action) -> TimerKey {
         let home = self.home_processor();
         let processor = &self.processors[home];
@@ -410,9 +432,7 @@ impl World for Threads {
     }
 
     fn register(&self, source: &mut dyn Source) -> io::Result<Registration> {
-        self.processors[self.home_processor()]
-            .driver
-            .register(source)
+        self.driver_for_a_socket().register(source)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Sysmon: the thread that watches the workers.
 //!
-//! Every millisecond it publishes the coarse clock and looks at every worker. One that stays in the same poll
+//! Every millisecond (four, when all has been well for a while) it publishes the coarse clock and looks at every worker. One that stays in the same poll
 //! - gets its next slot emptied after one round, so that nobody waits behind it while others sleep;
 //! - loses its processor when it has computed for [`HOG_AFTER`], or is blocked in the kernel for [`BLOCKED_AFTER`]; a worker that is
 //!   merely waiting for a core keeps it (trap 2 of the study).
@@ -20,6 +20,9 @@ use crate::scheduler::usage::{KernelThread, Usage};
 use crate::scheduler::{Threads, worker};
 
 const ROUND: Duration = Duration::from_millis(1);
+/// Rounds without a worker that was seen twice in one poll, after which it looks less often.
+const CALM: u32 = 20;
+const CALM_ROUND: Duration = Duration::from_millis(4);
 const ALARMED_ROUND: Duration = Duration::from_micros(250);
 /// Rounds after a hand-off during which it looks more often.
 const ALARM: u32 = 200;
@@ -103,17 +106,31 @@ fn watch(shared: &Arc<Shared>) {
     let mut watched = vec![Watched::default(); world.processors.len()];
     let mut detached: Vec<usize> = Vec::new();
     let mut alarm = 0_u32;
+    let mut calm = 0_u32;
     let mut quiet = 0_u32;
     let mut lane = LaneWatch::default();
     while !world.is_stopping() {
-        std::thread::sleep(if alarm > 0 { ALARMED_ROUND } else { ROUND });
+        std::thread::sleep(if alarm > 0 {
+            ALARMED_ROUND
+        } else if calm > CALM {
+            CALM_ROUND
+        } else {
+            ROUND
+        });
         let now = world.refresh_clock();
         alarm = alarm.saturating_sub(1);
+        calm += 1;
         for (number, seen) in watched.iter_mut().enumerate() {
             if let Some(lost) = look_at(shared, number, seen, now, alarm > 0) {
                 detached.push(lost);
                 alarm = ALARM;
             }
+            if seen.used.is_some() {
+                calm = 0;
+            }
+        }
+        if !detached.is_empty() {
+            calm = 0;
         }
         detached.retain(|&number| {
             let thread = world.thread(number);
@@ -130,6 +147,7 @@ fn watch(shared: &Arc<Shared>) {
             && world.lane.progress().0 == 0
             && alarm == 0;
         quiet = if idle { quiet + 1 } else { 0 };
+        calm = calm.min(CALM + 1);
         if quiet > QUIET {
             doze(world);
             quiet = 0;

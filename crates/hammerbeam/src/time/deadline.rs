@@ -14,35 +14,58 @@ use crate::process::{current, waker};
 use crate::time::{Action, TimerKey};
 use crate::world::World;
 
-/// Limits below this are measured with the exact clock; longer ones with the one that is set every millisecond.
-const EXACT: Duration = Duration::from_millis(200);
-const COARSENESS: u64 = 1_000_000;
+/// From this on the limit of a wait is measured with the clock that the workers share, which is a load and not a call.
+const LONG: Duration = Duration::from_secs(1);
 
 /// When `duration` from now is over, by a world's clock.
 pub(crate) fn at(world: &dyn World, duration: Duration) -> u64 {
-    let nanos = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
-    let now = if duration < EXACT {
-        world.now()
+    later(world.now(), duration)
+}
+
+/// The same for a limit that is seldom reached: a long one may be late by as much as the shared clock may be behind.
+fn limit_at(world: &dyn World, duration: Duration) -> u64 {
+    if duration < LONG {
+        at(world, duration)
     } else {
-        world.coarse_now() + COARSENESS
-    };
+        later(
+            world.coarse_now().saturating_add(world.coarseness()),
+            duration,
+        )
+    }
+}
+
+fn later(now: u64, duration: Duration) -> u64 {
+    let nanos = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
     // The last representable instant means never.
     now.saturating_add(nanos).clamp(1, u64::MAX - 1)
 }
 
-/// A limit of so and so long, from the first poll on.
+/// So and so long, from the first poll on.
 #[derive(Debug)]
 pub(crate) struct Deadline {
     duration: Duration,
+    /// How the end is found from the duration.
+    measure: fn(&dyn World, Duration) -> u64,
     /// Nanoseconds; 0 before the first poll.
     at: u64,
     own_timer: Option<TimerKey>,
 }
 
 impl Deadline {
-    pub(crate) const fn after(duration: Duration) -> Self {
+    /// The limit of a wait for something else.
+    pub(crate) const fn limit(duration: Duration) -> Self {
+        Self::new(duration, limit_at)
+    }
+
+    /// A time that is waited for.
+    pub(crate) const fn sleep(duration: Duration) -> Self {
+        Self::new(duration, at)
+    }
+
+    const fn new(duration: Duration, measure: fn(&dyn World, Duration) -> u64) -> Self {
         Self {
             duration,
+            measure,
             at: 0,
             own_timer: None,
         }
@@ -62,7 +85,7 @@ impl Deadline {
                 if self.duration.is_zero() {
                     return Poll::Ready(());
                 }
-                self.at = at(world, self.duration);
+                self.at = (self.measure)(world, self.duration);
             } else if world.coarse_now() >= self.at || world.now() >= self.at {
                 self.forget_timer(world);
                 return Poll::Ready(());

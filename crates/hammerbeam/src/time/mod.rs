@@ -127,7 +127,7 @@ pub fn send_after<M: Send + 'static>(
 /// # Cancellation
 /// Cancel-safe.
 pub async fn sleep(duration: Duration) {
-    Sleep(Deadline::after(duration)).await;
+    Sleep(Deadline::sleep(duration)).await;
 }
 
 struct Sleep(Deadline);

@@ -51,8 +51,13 @@ pub(crate) trait World: Send + Sync {
     /// Nanoseconds since the runtime started.
     fn now(&self) -> u64;
 
-    /// As `now`, at most a millisecond or so old, and as cheap as a load. Never behind a timer that has fired.
+    /// As `now`, a little behind, and as cheap as a load. Never behind a timer that has fired.
     fn coarse_now(&self) -> u64;
+
+    /// By how much `coarse_now` may be behind, where anybody runs at all.
+    fn coarseness(&self) -> u64 {
+        0
+    }
 
     /// Sets a timer.
     fn set_timer(&self, at: u64, action: Action) -> TimerKey;
