@@ -7,7 +7,8 @@
 //! **Promise.** G20: an operation that is dropped before it is done has done nothing: reads lose no bytes, accepts lose no connection. A
 //! busy socket does not starve others: each operation costs its process reductions, and a process that has spent them gives way.
 //! **Shape.** A socket joins the reactor of a worker when it is first waited for, and stays there until it is closed. What all sockets do
-//! is in `socket.rs`, the reactor in `driver.rs`, one socket's place in it in `registration.rs`.
+//! is in `socket.rs`, the reactor in `driver.rs`, one socket's place in it in `registration.rs` and what is known
+//! of its readiness in `readiness.rs`.
 //! **Not here.** There are no sockets in a deterministic world: making one there fails with
 //! [`Unsupported`](std::io::ErrorKind::Unsupported).
 //!
@@ -45,9 +46,11 @@
 
 mod address;
 pub(crate) mod driver;
+mod readiness;
 pub(crate) mod registration;
 mod socket;
 mod split;
+mod sync;
 pub mod tcp;
 pub mod udp;
 pub mod unix;

@@ -1,17 +1,8 @@
-//! Readiness of one socket: what the reactor last said, and who waits for it.
-//!
-//! **Promise.** G20: a readiness that came is never lost: it is cleared only by whoever saw the very event that it then found used up.
-//! Everybody who waits for a direction is woken by an event in it.
-//! **State.** One word: four bits of readiness below a count of events. For each direction one waker of the `poll_` functions, which
-//! keep the last caller's, and a list for the futures, which take themselves out when they are dropped.
-//! **Order.** The driver's lock on its sources is taken before the lock on the wakers, so no foreign waker is dropped or woken while
-//! the latter is held: that could close a socket, and closing takes the former.
+//! Registration: a socket's place in a reactor, and the [readiness](super::readiness) it has there.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::task::{Context, Poll, Waker};
-
-use parking_lot::Mutex;
+use std::sync::atomic::Ordering;
+use std::task::{Context, Poll};
 
 use crate::io::driver::Driver;
 use crate::process::current;
@@ -19,130 +10,9 @@ use crate::process::info::Wait;
 
 pub(crate) use mio::event::Source;
 
-pub(crate) const READABLE: u32 = 1;
-pub(crate) const WRITABLE: u32 = 2;
-/// The other side will send no more: reading never blocks again.
-pub(crate) const READ_CLOSED: u32 = 4;
-/// Nothing can be sent any more: writing never blocks again.
-pub(crate) const WRITE_CLOSED: u32 = 8;
-const EVENT: u32 = 16;
-
-/// Which way a socket is waited for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Direction {
-    Read,
-    Write,
-}
-
-impl Direction {
-    const fn ready(self) -> u32 {
-        match self {
-            Self::Read => READABLE,
-            Self::Write => WRITABLE,
-        }
-    }
-
-    /// All bits that say that an attempt is worth its system call.
-    const fn bits(self) -> u32 {
-        match self {
-            Self::Read => READABLE | READ_CLOSED,
-            Self::Write => WRITABLE | WRITE_CLOSED,
-        }
-    }
-}
-
-/// An event count at which a socket was ready.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Seen(u32);
-
-/// What a socket is taken for before its first event: whoever wants something tries it.
-const FRESH: Seen = Seen(READABLE | WRITABLE);
-
-#[derive(Debug)]
-pub(crate) struct Readiness {
-    state: AtomicU32,
-    waiting: Mutex<Waiting>,
-}
-
-#[derive(Debug, Default)]
-struct Waiting {
-    polled: [Option<Waker>; 2],
-    futures: Vec<Waiter>,
-    tickets: u64,
-}
-
-#[derive(Debug)]
-struct Waiter {
-    ticket: u64,
-    direction: Direction,
-    waker: Waker,
-}
-
-impl Default for Readiness {
-    fn default() -> Self {
-        Self {
-            state: AtomicU32::new(FRESH.0),
-            waiting: Mutex::default(),
-        }
-    }
-}
-
-impl Readiness {
-    /// An event: marks, and moves those who wait for it into `wake`. Called by whoever turns the driver.
-    pub(crate) fn event(&self, ready: u32, wake: &mut Vec<Waker>) {
-        let mut seen = self.state.load(Ordering::Relaxed);
-        while let Err(now) = self.state.compare_exchange_weak(
-            seen,
-            (seen | ready).wrapping_add(EVENT),
-            Ordering::AcqRel,
-            Ordering::Relaxed,
-        ) {
-            seen = now;
-        }
-        let mut waiting = self.waiting.lock();
-        for direction in [Direction::Read, Direction::Write] {
-            if ready & direction.bits() != 0 {
-                wake.extend(waiting.polled[direction as usize].take());
-            }
-        }
-        if !waiting.futures.is_empty() {
-            let woken = waiting
-                .futures
-                .extract_if(.., |waiter| ready & waiter.direction.bits() != 0);
-            wake.extend(woken.map(|waiter| waiter.waker));
-        }
-    }
-
-    fn look(&self, direction: Direction) -> Option<Seen> {
-        let state = self.state.load(Ordering::Acquire);
-        (state & direction.bits() != 0).then_some(Seen(state))
-    }
-}
-
-/// A future's place among those who wait for a socket; it leaves when this is dropped.
-#[derive(Debug, Default)]
-pub(crate) struct Ticket {
-    place: Option<(Arc<Readiness>, u64)>,
-}
-
-impl Ticket {
-    fn leave(&mut self) {
-        if let Some((readiness, ticket)) = self.place.take() {
-            let left = {
-                let mut waiting = readiness.waiting.lock();
-                let index = waiting.futures.iter().position(|w| w.ticket == ticket);
-                index.map(|index| waiting.futures.swap_remove(index))
-            };
-            drop(left);
-        }
-    }
-}
-
-impl Drop for Ticket {
-    fn drop(&mut self) {
-        self.leave();
-    }
-}
+pub(crate) use crate::io::readiness::{
+    Direction, READ_CLOSED, READABLE, Readiness, Seen, Ticket, WRITABLE, WRITE_CLOSED,
+};
 
 /// A socket's place in a reactor; it leaves when this is dropped.
 #[derive(Debug)]
@@ -168,18 +38,7 @@ impl Registration {
 
     /// Ready when the socket may be. Of several callers in one direction the last one is woken.
     pub(crate) fn poll_ready(&self, direction: Direction, context: &Context<'_>) -> Poll<Seen> {
-        if let Some(seen) = self.readiness.look(direction) {
-            return Poll::Ready(seen);
-        }
-        let replaced = {
-            let waker = &mut self.readiness.waiting.lock().polled[direction as usize];
-            match waker {
-                Some(waker) if waker.will_wake(context.waker()) => None,
-                _ => waker.replace(context.waker().clone()),
-            }
-        };
-        drop(replaced);
-        self.look_again(direction)
+        noting_the_wait(self.readiness.look_or_wait(direction, context.waker()))
     }
 
     /// As [`Registration::poll_ready`], for any number of futures, each with a ticket of its own.
@@ -189,74 +48,35 @@ impl Registration {
         context: &Context<'_>,
         ticket: &mut Ticket,
     ) -> Poll<Seen> {
-        if let Some(seen) = self.readiness.look(direction) {
-            return Poll::Ready(seen);
-        }
-        // Most of the time an event took us out of the list, and the waker is the same anyway.
-        ticket.leave();
-        {
-            let mut waiting = self.readiness.waiting.lock();
-            waiting.tickets = waiting.tickets.wrapping_add(1);
-            let number = waiting.tickets;
-            waiting.futures.push(Waiter {
-                ticket: number,
-                direction,
-                waker: context.waker().clone(),
-            });
-            ticket.place = Some((Arc::clone(&self.readiness), number));
-        }
-        self.look_again(direction)
-    }
-
-    /// An event may have come between the first look and the waker.
-    fn look_again(&self, direction: Direction) -> Poll<Seen> {
-        if let Some(seen) = self.readiness.look(direction) {
-            return Poll::Ready(seen);
-        }
-        current::with_process(|header| header.wait.store(Wait::IO, Ordering::Relaxed));
-        Poll::Pending
+        noting_the_wait(
+            self.readiness
+                .look_or_queue(direction, context.waker(), ticket),
+        )
     }
 
     /// The socket turned out not to be ready, unless a newer event came.
     pub(crate) fn clear(&self, direction: Direction, seen: Seen) {
-        self.take_away(direction.bits(), seen);
+        self.readiness.clear(direction, seen);
     }
 
-    /// An attempt used up what was there: the next one would only find that out with a system call more. The end of the stream
-    /// stays, since it does not come a second time.
+    /// An attempt used up what was there: see [`Readiness::used_up`].
     pub(crate) fn used_up(&self, direction: Direction, seen: Seen) {
-        self.take_away(direction.ready(), seen);
+        self.readiness.used_up(direction, seen);
     }
 
     /// An attempt before the registration found nothing: the first event will tell more.
     pub(crate) fn clear_fresh(&self, direction: Direction) {
-        let mut state = self.readiness.state.load(Ordering::Acquire);
-        while state < EVENT && state & direction.bits() != 0 {
-            match self.readiness.state.compare_exchange(
-                state,
-                state & !direction.bits(),
-                Ordering::AcqRel,
-                Ordering::Acquire,
-            ) {
-                Ok(_) => break,
-                Err(now) => state = now,
-            }
-        }
+        self.readiness.clear_fresh(direction);
     }
+}
 
-    fn take_away(&self, bits: u32, seen: Seen) {
-        let mut state = self.readiness.state.load(Ordering::Acquire);
-        // The other direction's bits may have changed; a newer event changes the count.
-        while state / EVENT == seen.0 / EVENT && state & bits != 0 {
-            match self.readiness.state.compare_exchange(
-                state,
-                state & !bits,
-                Ordering::AcqRel,
-                Ordering::Acquire,
-            ) {
-                Ok(_) => break,
-                Err(now) => state = now,
-            }
+/// Says of the running process, where it has to wait, what it waits for.
+fn noting_the_wait(seen: Option<Seen>) -> Poll<Seen> {
+    match seen {
+        Some(seen) => Poll::Ready(seen),
+        None => {
+            current::with_process(|header| header.wait.store(Wait::IO, Ordering::Relaxed));
+            Poll::Pending
         }
     }
 }
@@ -269,6 +89,8 @@ impl Drop for Registration {
 
 #[cfg(test)]
 mod tests {
+    use std::task::Waker;
+
     use super::*;
 
     fn registration() -> Registration {
