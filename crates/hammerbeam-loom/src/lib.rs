@@ -8,6 +8,7 @@
 //! | --- | --- | --- |
 //! | `mailbox` | `mailbox/{word,node,inbox}.rs` | a message or wake-up lost, a process queued twice, an order turned round, a node leaked |
 //! | `call` | `call/answer.rs` | an answer taken and dropped, or neither; a waiter that sleeps on |
+//! | `io` | `io/readiness.rs` | a socket's event lost, or a reader that sleeps beside bytes |
 //! | `scheduler` | `scheduler/{idle,state,next_slot}.rs` | work that waits while all sleep, also when a processor changes hands |
 //!
 //! A lost wake-up shows as a deadlock, a leak as an allocation that is left, a missing barrier as a race on the payload. Every
@@ -15,6 +16,8 @@
 
 #[cfg(test)]
 mod call;
+#[cfg(test)]
+mod io;
 #[cfg(test)]
 mod mailbox;
 #[cfg(test)]
