@@ -5,6 +5,7 @@
 //! **State.** `Shared` is what processes and threads refer to; it outlives them all.
 
 use std::any::TypeId;
+use std::collections::HashSet;
 use std::fmt;
 use std::future::Future;
 use std::io;
@@ -134,17 +135,35 @@ impl Shared {
         self.stopping.store(true, Ordering::SeqCst);
     }
 
-    fn wait_until_empty(&self, deadline: Instant) -> bool {
-        let mut gone = self.gone.lock();
-        while self.live() > 0 {
-            // The count is summed over threads without a lock, so a notification can be missed: look again now and then.
-            let soon = Instant::now() + Duration::from_millis(5);
-            self.all_gone.wait_until(&mut gone, soon.min(deadline));
-            if Instant::now() >= deadline {
-                return self.live() == 0;
+    /// Tells every process to end, those too that are started meanwhile, and waits until none is left. Returns how many were told,
+    /// and whether all ended in time.
+    fn end_all(&self, reason: &Exit, deadline: Instant) -> (usize, bool) {
+        let mut told = HashSet::new();
+        for look in 0_u32.. {
+            // The count is a sum over threads without a lock: alone it proves nothing, and a notification can be missed.
+            let counted = self.live();
+            if counted == 0 || look.is_multiple_of(16) {
+                let processes = info::processes_of(self);
+                if processes.is_empty() && self.live() == 0 {
+                    break;
+                }
+                for pid in processes {
+                    if told.insert(pid) {
+                        exit(pid, reason.clone());
+                    }
+                }
+            }
+            let now = Instant::now();
+            if now >= deadline {
+                return (told.len(), false);
+            }
+            let mut gone = self.gone.lock();
+            if self.live() > 0 {
+                let soon = now + Duration::from_millis(5);
+                self.all_gone.wait_until(&mut gone, soon.min(deadline));
             }
         }
-        true
+        (told.len(), true)
     }
 }
 
@@ -462,10 +481,8 @@ impl Runtime {
     /// in it.
     #[must_use = "the runtime is left when this is dropped"]
     pub fn enter(&self) -> EnterGuard<'_> {
-        // SAFETY: the guard borrows this runtime, and is not `Send`.
-        let entered = unsafe { Entered::runtime((&*self.shared).into()) };
         EnterGuard {
-            _entered: entered,
+            _entered: Entered::runtime(Arc::clone(&self.shared)),
             _runtime: self,
         }
     }
@@ -497,17 +514,11 @@ impl Runtime {
         }
         let shared = &self.shared;
         shared.stop_admitting();
+        let (_, mut empty) =
+            shared.end_all(&Exit::Shutdown, Instant::now() + self.shutdown_timeout);
         let mut killed = 0;
-        for pid in info::processes_of(shared) {
-            exit(pid, Exit::Shutdown);
-        }
-        let mut empty = shared.wait_until_empty(Instant::now() + self.shutdown_timeout);
         if !empty {
-            for pid in info::processes_of(shared) {
-                exit(pid, Exit::Kill);
-                killed += 1;
-            }
-            empty = shared.wait_until_empty(Instant::now() + LAST_WAIT);
+            (killed, empty) = shared.end_all(&Exit::Kill, Instant::now() + LAST_WAIT);
         }
         let stuck = if empty {
             Vec::new()

@@ -8,6 +8,7 @@
 //! **Tested by** its loom model in `crates/hammerbeam-loom`, `tests/calls.rs`, Miri.
 
 use std::mem::ManuallyDrop;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::NonNull;
 use std::task::Waker;
 
@@ -98,7 +99,8 @@ impl<T> Answering<T> {
                         let waker = shared.waker.with_mut(|slot| unsafe { (*slot).take() });
                         shared.state.store(DONE, Ordering::Release);
                         if let Some(waker) = waker {
-                            waker.wake();
+                            // A foreign waker that panics is the caller's fault, and not of the one who answers.
+                            let _ = catch_unwind(AssertUnwindSafe(|| waker.wake()));
                         }
                         return Ok(());
                     }

@@ -48,7 +48,7 @@ struct Reactor {
     poll: Poll,
     events: wait::Events,
     /// Those whom the events of this turn wake.
-    wake: Vec<Waker>,
+    woken: Vec<Waker>,
 }
 
 #[derive(Default)]
@@ -78,7 +78,7 @@ impl Driver {
             reactor: Mutex::new(Reactor {
                 poll,
                 events: wait::Events::with_capacity(EVENTS),
-                wake: Vec::with_capacity(EVENTS),
+                woken: Vec::with_capacity(EVENTS),
             }),
             registry,
             waker,
@@ -188,55 +188,65 @@ impl Driver {
 
     /// Handles what is ready, without waiting; nothing if another thread is at it.
     pub(crate) fn turn(&self) {
+        let mut woken = Vec::new();
+        match self.reactor.try_lock() {
+            Some(mut reactor) => {
+                std::mem::swap(&mut woken, &mut reactor.woken);
+                self.collect(&mut reactor, Some(Duration::ZERO), &mut woken);
+            }
+            None => return,
+        }
+        // Without the lock: whoever is woken may close a socket there and then, and a foreign waker may do anything.
+        wake_all(&mut woken);
         if let Some(mut reactor) = self.reactor.try_lock() {
-            self.handle(&mut reactor, Some(Duration::ZERO));
+            reactor.woken = woken;
         }
     }
 
-    /// Waits until something is ready or due, or [`Driver::wake`]. `now` gives the time; returns it as it is afterwards.
-    pub(crate) fn sleep(&self, now: impl Fn() -> u64) -> u64 {
+    /// Waits until something is ready or due, or [`Driver::wake`]. `now` gives the time; returns it as it is afterwards. Whom to wake
+    /// goes to `woken`; that and the timers are left to the caller, who runs foreign code then.
+    pub(crate) fn sleep(&self, now: impl Fn() -> u64, woken: &mut Vec<Waker>) -> u64 {
         let mut reactor = self.reactor.lock();
         let timeout = match self.next_deadline() {
             NEVER => None,
             deadline => Some(Duration::from_nanos(deadline.saturating_sub(now()))),
         };
-        self.handle(&mut reactor, timeout);
+        self.collect(&mut reactor, timeout, woken);
         drop(reactor);
-        let now = now();
-        self.fire(now);
-        now
+        now()
     }
 
-    fn handle(&self, reactor: &mut Reactor, timeout: Option<Duration>) {
-        let Reactor {
-            poll, events, wake, ..
-        } = reactor;
+    fn collect(&self, reactor: &mut Reactor, timeout: Option<Duration>, woken: &mut Vec<Waker>) {
+        let Reactor { poll, events, .. } = reactor;
         if let Err(error) = events.wait(poll, timeout) {
             if error.kind() != io::ErrorKind::Interrupted {
-                tracing::error!(target: "hammerbeam::io", %error, "waiting for sockets failed");
+                panics::contain("a subscriber", || {
+                    tracing::error!(target: "hammerbeam::io", %error, "waiting for sockets failed");
+                });
             }
             return;
         }
-        {
-            let sources = self.sources.lock();
-            for (token, bits) in events.iter() {
-                if token == WAKER.0 {
-                    continue;
-                }
-                let Some(place) = sources.places.get(token & 0xffff_ffff) else {
-                    continue;
-                };
-                if place.generation as usize == token >> 32
-                    && let Some(readiness) = &place.readiness
-                {
-                    readiness.event(bits, wake);
-                }
+        let sources = self.sources.lock();
+        for (token, bits) in events.iter() {
+            if token == WAKER.0 {
+                continue;
+            }
+            let Some(place) = sources.places.get(token & 0xffff_ffff) else {
+                continue;
+            };
+            if place.generation as usize == token >> 32
+                && let Some(readiness) = &place.readiness
+            {
+                readiness.event(bits, woken);
             }
         }
-        // Without the lock: whoever is woken may close a socket there and then.
-        for waker in wake.drain(..) {
-            panics::contain("a waker", || waker.wake());
-        }
+    }
+}
+
+/// Wakes them, and keeps a panic of a foreign waker in.
+pub(crate) fn wake_all(woken: &mut Vec<Waker>) {
+    for waker in woken.drain(..) {
+        panics::contain("a waker", || waker.wake());
     }
 }
 

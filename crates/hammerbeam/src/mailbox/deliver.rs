@@ -110,7 +110,8 @@ fn push(
     current::spend(if waiting < LONG {
         1
     } else {
-        i32::try_from(waiting / PER_REDUCTION).unwrap_or(i32::MAX)
+        i32::try_from(waiting / PER_REDUCTION)
+            .map_or(current::SLICE, |cost| cost.min(current::SLICE))
     });
     match pushed {
         Push::Delivered => {
@@ -126,8 +127,7 @@ fn push(
         Push::Handed => {
             // SAFETY: not pushed, so it is still ours.
             let node = unsafe { Owned::from_link(NonNull::new_unchecked(link)) };
-            hand_over(slot, node);
-            Ok(())
+            hand_over(slot, node)
         }
         Push::Refused => {
             if why == Undelivered::Full(OnFull::ExitReceiver) {
@@ -200,9 +200,16 @@ pub(crate) fn wake_for_poll(slot: &Slot) {
 }
 
 /// The same, and this is the message that it slept for.
-fn hand_over(slot: &Slot, node: Owned) {
+fn hand_over(slot: &Slot, node: Owned) -> Result<(), (Undelivered, Owned)> {
     let process = won(slot);
     let header = process.header();
+    // It may have run, and filled its inbox, since the sender looked.
+    if let Room::No(on_full) = limit::room(slot, 0)
+        && node.generation() == slot.generation()
+    {
+        runtime::schedule(process);
+        return Err((Undelivered::Full(on_full), node));
+    }
     // The slot may have changed hands since the sender looked; then this is another process, woken for nothing.
     if node.generation() == slot.generation() {
         let length = slot.inbox.load(Ordering::Relaxed);
@@ -214,4 +221,5 @@ fn hand_over(slot: &Slot, node: Owned) {
         panics::contain("a message's destructor", || drop(node));
     }
     runtime::schedule(process);
+    Ok(())
 }

@@ -106,8 +106,7 @@ impl<M: Send + 'static> Future for RecvAny<'_, M> {
 
 /// The first node of the kinds asked for.
 fn poll_first(header: &Header, context: &mut Context<'_>, takes: Takes) -> Poll<Owned> {
-    if !current::spend(1) {
-        context.waker().wake_by_ref();
+    if out_of_reductions(context) {
         return Poll::Pending;
     }
     if !limit::may_drop_seen(header.slot)
@@ -151,6 +150,25 @@ fn count_one_less(header: &Header, node: &Owned) {
     };
     let left = length.load(Ordering::Relaxed).saturating_sub(1);
     length.store(left, Ordering::Relaxed);
+}
+
+/// What a selective receive found.
+enum Looked<M> {
+    Found((usize, M)),
+    InVain,
+    /// The process gives way, or ends.
+    Not,
+}
+
+/// Spends a reduction. True: none is left, the process gives way, and its next turn starts with a full slice. An executor inside it
+/// (`block_on`) asks again in the same turn, and must not be refused for ever.
+pub(crate) fn out_of_reductions(context: &Context<'_>) -> bool {
+    if current::spend(1) {
+        return false;
+    }
+    current::spend(-2);
+    context.waker().wake_by_ref();
+    true
 }
 
 /// Goes to sleep until something new comes.
@@ -244,36 +262,37 @@ impl<M: Send + 'static, F: FnMut(&M) -> usize + Unpin> Future for Select<'_, M, 
             deadline,
             ..
         } = this;
-        let polled = cx.home(|header| {
-            if !current::spend(1) {
-                context.waker().wake_by_ref();
-                return Poll::Pending;
+        let looked = cx.home(|header| {
+            if out_of_reductions(context) {
+                return Looked::Not;
             }
             if !limit::may_drop_seen(header.slot)
                 && let Some(found) = scan(header, place, choose)
             {
-                return Poll::Ready(Some(found));
+                return Looked::Found(found);
             }
             handle::take_all(header);
             if header.ending.get() {
-                return Poll::Pending;
+                return Looked::Not;
             }
             if limit::may_drop_seen(header.slot) {
                 *place = Place::START;
             }
             if let Some(found) = scan(header, place, choose) {
-                return Poll::Ready(Some(found));
+                return Looked::Found(found);
             }
             wait(header, context);
-            Poll::Pending
+            Looked::InVain
         });
-        if polled.is_pending()
-            && let Some(deadline) = deadline
-            && deadline.poll(context).is_ready()
-        {
-            return Poll::Ready(None);
+        match looked {
+            Looked::Found(found) => Poll::Ready(Some(found)),
+            // The time is over only for who has looked.
+            Looked::InVain => match deadline {
+                Some(deadline) => deadline.poll(context).map(|()| None),
+                None => Poll::Pending,
+            },
+            Looked::Not => Poll::Pending,
         }
-        polled
     }
 }
 

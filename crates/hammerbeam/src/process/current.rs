@@ -5,7 +5,8 @@
 //! **Not promised.** Nothing here keeps a process or a runtime alive.
 
 use std::cell::{Cell, RefCell};
-use std::ptr::{self, NonNull};
+use std::ptr;
+use std::sync::Arc;
 
 use crate::process::block::{Header, Runnable};
 use crate::process::{Exit, Pid};
@@ -17,6 +18,8 @@ pub(crate) const SLICE: i32 = 2000;
 
 pub(crate) struct Here {
     process: Cell<*const Header>,
+    /// The pid of that process, which outlives its generation while the process is taken apart.
+    pid: Cell<Option<Pid>>,
     runtime: Cell<*const Shared>,
     /// The worker whose loop this thread runs; null elsewhere.
     local: Cell<*const Local>,
@@ -38,6 +41,7 @@ thread_local! {
     static HERE: Here = const {
         Here {
             process: Cell::new(ptr::null()),
+            pid: Cell::new(None),
             runtime: Cell::new(ptr::null()),
             local: Cell::new(ptr::null()),
             budget: Cell::new(0),
@@ -74,13 +78,13 @@ pub(crate) fn at_home<R>(pid: Pid, look: impl FnOnce(&Header) -> R) -> Option<R>
 /// ```
 #[must_use]
 pub fn self_pid() -> Option<Pid> {
-    with_process(Header::pid)
+    HERE.with(|here| here.pid.get())
 }
 
 /// The runtime that this thread belongs to or has entered.
 pub(crate) fn with_runtime<R>(look: impl FnOnce(&Shared) -> R) -> Option<R> {
     HERE.with(|here| {
-        // SAFETY: set by `Entered`, whose owner keeps the runtime.
+        // SAFETY: set by `Entered`, counted while it stands there.
         unsafe { here.runtime.get().as_ref() }.map(look)
     })
 }
@@ -137,6 +141,7 @@ pub(crate) fn owe(settle: impl FnOnce(Option<Exit>) + 'static) {
 /// Marks this thread as polling a process, until dropped.
 pub(crate) struct Polling {
     before: *const Header,
+    pid: Option<Pid>,
     budget: i32,
     holding: bool,
     owed: usize,
@@ -146,6 +151,7 @@ impl Polling {
     pub(crate) fn start(process: &Runnable) -> Self {
         HERE.with(|here| Self {
             before: here.process.replace(process.header()),
+            pid: here.pid.replace(Some(process.header().pid())),
             budget: here.budget.replace(SLICE),
             holding: here.holding.replace(true),
             owed: here.owed.replace(0),
@@ -174,6 +180,7 @@ impl Drop for Polling {
     fn drop(&mut self) {
         HERE.with(|here| {
             here.process.set(self.before);
+            here.pid.set(self.pid);
             here.budget.set(self.budget);
             here.holding.set(self.holding);
             here.owed.set(self.owed);
@@ -187,26 +194,28 @@ fn owed(count: usize) -> Vec<Owed> {
 }
 
 /// Marks this thread as belonging to a runtime, until dropped.
+///
+/// The thread counts the runtime it belongs to, so guards may be dropped in any order, or forgotten: then the runtime's memory
+/// stays.
 pub(crate) struct Entered {
+    /// What it belonged to before, counted.
     runtime: *const Shared,
     local: *const Local,
 }
 
 impl Entered {
-    /// # Safety
-    /// The runtime outlives the returned guard, which is dropped on this thread.
-    pub(crate) unsafe fn runtime(runtime: NonNull<Shared>) -> Self {
+    pub(crate) fn runtime(runtime: Arc<Shared>) -> Self {
         HERE.with(|here| Self {
-            runtime: here.runtime.replace(runtime.as_ptr()),
+            runtime: here.runtime.replace(Arc::into_raw(runtime)),
             local: here.local.get(),
         })
     }
 
     /// # Safety
-    /// Runtime and worker outlive the returned guard, which is dropped on this thread.
-    pub(crate) unsafe fn worker(runtime: NonNull<Shared>, local: &Local) -> Self {
+    /// `local` outlives the returned guard, which is dropped on this thread.
+    pub(crate) unsafe fn worker(runtime: Arc<Shared>, local: &Local) -> Self {
         HERE.with(|here| Self {
-            runtime: here.runtime.replace(runtime.as_ptr()),
+            runtime: here.runtime.replace(Arc::into_raw(runtime)),
             local: here.local.replace(local),
         })
     }
@@ -214,9 +223,13 @@ impl Entered {
 
 impl Drop for Entered {
     fn drop(&mut self) {
-        HERE.with(|here| {
-            here.runtime.set(self.runtime);
+        let left = HERE.with(|here| {
             here.local.set(self.local);
+            here.runtime.replace(self.runtime)
         });
+        if !left.is_null() {
+            // SAFETY: what stands in `runtime` came from `Arc::into_raw` and is counted there.
+            drop(unsafe { Arc::from_raw(left) });
+        }
     }
 }

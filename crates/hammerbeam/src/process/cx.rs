@@ -145,11 +145,11 @@ impl<M: Send + 'static> Cx<M> {
     pub async fn step(&mut self) {
         poll_fn(|context| {
             // The next poll starts with a fresh slice.
-            if self.home(|_| current::spend(1)) {
-                return Poll::Ready(());
+            if self.home(|_| receive::out_of_reductions(context)) {
+                Poll::Pending
+            } else {
+                Poll::Ready(())
             }
-            context.waker().wake_by_ref();
-            Poll::Pending
         })
         .await;
     }

@@ -26,6 +26,16 @@ pub(crate) type MapExit = Arc<dyn Fn(u64, ExitSignal) -> Owned + Send + Sync>;
 pub(crate) struct Ends {
     pub(crate) mine: Option<u64>,
     pub(crate) theirs: Option<u64>,
+    /// When this process came to know of it, among its relations: at its end they are told in that order, which unlike the order
+    /// of pids is the same in each run under one seed.
+    pub(crate) order: u64,
+}
+
+impl Ends {
+    /// Whether the link stands on neither side.
+    pub(crate) const fn is_none(self) -> bool {
+        self.mine.is_none() && self.theirs.is_none()
+    }
 }
 
 /// A monitor that this process has set.
@@ -51,7 +61,8 @@ pub(crate) struct Relations {
     pub(crate) links: BTreeMap<Pid, Ends>,
     pub(crate) link_maps: BTreeMap<Pid, MapExit>,
     pub(crate) watching: BTreeMap<u64, Watch>,
-    pub(crate) watchers: BTreeMap<(u64, Pid), ()>,
+    /// With the order in which they came to be known, as for links.
+    pub(crate) watchers: BTreeMap<(u64, Pid), u64>,
     pub(crate) names: Vec<Arc<str>>,
     pub(crate) label: Option<Arc<str>>,
     pub(crate) parent: Option<Pid>,

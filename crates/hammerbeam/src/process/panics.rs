@@ -51,7 +51,13 @@ pub(crate) fn reason(during: &'static str, payload: &(dyn Any + Send)) -> Exit {
 /// reported and harms nobody: neither the process that happens to run on this thread nor the thread.
 pub(crate) fn contain(what: &'static str, run: impl FnOnce()) {
     if let Err(payload) = catch_unwind(AssertUnwindSafe(run)) {
-        tracing::error!(target: "hammerbeam::process", panic = %reason(what, &*payload), "a panic outside of all bodies");
+        // A subscriber that panics as well is not worth a worker.
+        let reported = catch_unwind(AssertUnwindSafe(|| {
+            tracing::error!(target: "hammerbeam::process", panic = %reason(what, &*payload), "a panic outside of all bodies");
+        }));
+        if let Err(second) = reported {
+            discard(second);
+        }
         discard(payload);
     }
 }

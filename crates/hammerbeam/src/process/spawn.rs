@@ -56,7 +56,7 @@ where
             runtime.age(),
             body(Cx::of(place.pid())),
         );
-        Ok(Addr::of(place.publish(process)))
+        Ok(Addr::of(place.publish(process, None)))
     })
     .unwrap_or(Err(SpawnError::NoRuntime))
 }
@@ -79,8 +79,10 @@ pub enum SpawnError {
     /// The runtime is stopping.
     #[error("cannot spawn: the runtime is stopping")]
     Stopping,
-    /// A link or monitor was asked for, but the caller is not a process.
-    #[error("cannot spawn with a link or monitor: the caller is not a process")]
+    /// A link or monitor was asked for, but the caller is not a process, or not the one that the monitor was made for.
+    #[error(
+        "cannot spawn with a link or monitor: the caller is not a process, or not the one it was made for"
+    )]
     NotInProcess,
     /// The name is taken.
     #[error("cannot spawn: {0}")]
@@ -129,6 +131,8 @@ pub struct Spawned<M> {
 pub struct Spawn {
     link: bool,
     monitor: Option<Option<MapDown>>,
+    /// For whom the mapping of the monitor was made.
+    watcher: Option<Pid>,
     name: Option<(&'static str, TypeId)>,
     label: Option<Arc<str>>,
     limit: Option<MailboxLimit>,
@@ -161,16 +165,18 @@ impl Spawn {
     /// Has the calling process monitor it; the `Down` comes as [`Info::Down`](crate::Info::Down).
     pub fn monitor(mut self) -> Self {
         self.monitor = Some(None);
+        self.watcher = None;
         self
     }
 
-    /// Has the calling process monitor it; the `Down` comes as a message of the caller's own type.
+    /// Has the calling process monitor it; the `Down` comes as a message of the caller's own type. Only `caller` can start it then.
     pub fn monitor_as<P: Send + 'static>(
         mut self,
-        _caller: &Cx<P>,
+        caller: &Cx<P>,
         map: impl FnOnce(Down) -> P + Send + 'static,
     ) -> Self {
         self.monitor = Some(Some(cx::map_down(map)));
+        self.watcher = Some(caller.pid());
         self
     }
 
@@ -205,14 +211,15 @@ impl Spawn {
     {
         current::with_runtime(|runtime| {
             let parent = current::self_pid();
-            if (self.link || self.monitor.is_some()) && parent.is_none() {
+            let strange = self.watcher.is_some() && self.watcher != parent;
+            if strange || (self.link || self.monitor.is_some()) && parent.is_none() {
                 return Err(SpawnError::NotInProcess);
             }
             let place = reserve(runtime)?;
             let child = place.pid();
             let body = body(Cx::of(child));
             let name = match self.name {
-                Some((name, message)) => Some(runtime.names.register(name, child, message)?),
+                Some((name, message)) => Some(runtime.names.reserve(name, child, message)?),
                 None => None,
             };
             let process = block::allocate::<M, F>(
@@ -227,12 +234,10 @@ impl Spawn {
                 let number = current::with_process(|parent| set_watch(parent, child, map))
                     .expect("looked for above");
                 let watcher = parent.expect("looked for above");
-                header
-                    .extension_or_new()
-                    .relations
-                    .lock()
-                    .watchers
-                    .insert((number, watcher), ());
+                let extension = header.extension_or_new();
+                let order = extension.number();
+                let mut relations = extension.relations.lock();
+                relations.watchers.insert((number, watcher), order);
                 MonitorRef { watcher, number }
             });
             if let (true, Some(parent)) = (self.link, parent) {
@@ -240,7 +245,7 @@ impl Spawn {
             }
             if name.is_some() || self.label.is_some() || self.link {
                 let mut relations = header.extension_or_new().relations.lock();
-                relations.names.extend(name);
+                relations.names.extend(name.clone());
                 relations.label = self.label;
                 relations.parent = parent;
             }
@@ -248,7 +253,7 @@ impl Spawn {
                 .slot
                 .limit
                 .store(MailboxLimit::encode(self.limit), Ordering::Relaxed);
-            let addr = Addr::of(place.publish(process));
+            let addr = Addr::of(place.publish(process, name.as_deref()));
             Ok(Spawned { addr, monitor })
         })
         .unwrap_or(Err(SpawnError::NoRuntime))
@@ -268,14 +273,16 @@ fn set_link(parent: &Extension, child: Pid, header: &Header, parent_pid: Pid) {
     let mine = Ends {
         mine: Some(number),
         theirs: None,
+        order: number,
     };
+    let extension = header.extension_or_new();
     let theirs = Ends {
         mine: None,
         theirs: Some(number),
+        order: extension.number(),
     };
     parent.relations.lock().links.insert(child, mine);
-    let mut relations = header.extension_or_new().relations.lock();
-    relations.links.insert(parent_pid, theirs);
+    extension.relations.lock().links.insert(parent_pid, theirs);
 }
 
 /// A slot that is reserved; given back if nothing is published in it.
@@ -310,12 +317,16 @@ impl Place<'_> {
         Pid::local(self.number, self.slot.generation())
     }
 
-    fn publish(mut self, process: block::Runnable) -> Pid {
+    fn publish(mut self, process: block::Runnable, name: Option<&str>) -> Pid {
         let pid = self.pid();
         self.published = true;
         let block = process.into_raw();
         self.slot.occupy(block.as_ptr());
         self.slot.word.open();
+        if let Some(name) = name {
+            // Not before: who finds the name must find the process.
+            self.runtime.names.activate(name, pid);
+        }
         // SAFETY: just opened; nobody else could have woken it, since it is awake.
         self.runtime
             .world

@@ -115,18 +115,48 @@ pub enum RegisterError {
 
 /// The names of one runtime.
 #[derive(Debug, Default)]
-pub(crate) struct Names(RwLock<HashMap<Arc<str>, (Pid, TypeId)>>);
+pub(crate) struct Names(RwLock<HashMap<Arc<str>, Holder>>);
+
+#[derive(Debug)]
+struct Holder {
+    pid: Pid,
+    message: TypeId,
+    /// A process that is being started has its name and cannot be found by it yet.
+    active: bool,
+}
 
 impl Names {
     pub(crate) fn find(&self, name: &str, message: TypeId) -> Option<Pid> {
         let names = self.0.read();
         names
             .get(name)
-            .filter(|(_, takes)| *takes == message)
-            .map(|(pid, _)| *pid)
+            .filter(|holder| holder.active && holder.message == message)
+            .map(|holder| holder.pid)
     }
 
+    /// Takes a name, under which the process is found at once.
     pub(crate) fn register(
+        &self,
+        name: &'static str,
+        pid: Pid,
+        message: TypeId,
+    ) -> Result<Arc<str>, RegisterError> {
+        let shared = self.reserve(name, pid, message)?;
+        self.activate(name, pid);
+        Ok(shared)
+    }
+
+    /// The process can be found by its name from now on.
+    pub(crate) fn activate(&self, name: &str, pid: Pid) {
+        if let Some(holder) = self.0.write().get_mut(name)
+            && holder.pid == pid
+        {
+            holder.active = true;
+        }
+    }
+
+    /// Takes a name, under which the process is not found yet.
+    pub(crate) fn reserve(
         &self,
         name: &'static str,
         pid: Pid,
@@ -134,10 +164,18 @@ impl Names {
     ) -> Result<Arc<str>, RegisterError> {
         let mut names = self.0.write();
         match names.get(name) {
-            Some(&(holder, _)) if holder != pid => Err(RegisterError::Taken { name, holder }),
+            Some(&Holder { pid: holder, .. }) if holder != pid => {
+                Err(RegisterError::Taken { name, holder })
+            }
             _ => {
                 let shared: Arc<str> = Arc::from(name);
-                names.insert(Arc::clone(&shared), (pid, message));
+                let active = false;
+                let holder = Holder {
+                    pid,
+                    message,
+                    active,
+                };
+                names.insert(Arc::clone(&shared), holder);
                 Ok(shared)
             }
         }
@@ -145,7 +183,7 @@ impl Names {
 
     pub(crate) fn release(&self, name: &str, pid: Pid) {
         let mut names = self.0.write();
-        if names.get(name).is_some_and(|(holder, _)| *holder == pid) {
+        if names.get(name).is_some_and(|holder| holder.pid == pid) {
             names.remove(name);
         }
     }

@@ -93,6 +93,12 @@ impl Lane {
         (state.queue.len(), state.idle, state.taken)
     }
 
+    /// Whether nothing waits and nothing runs here.
+    pub(crate) fn is_idle(&self) -> bool {
+        let state = self.state.lock();
+        state.queue.is_empty() && state.idle == state.threads
+    }
+
     pub(crate) fn threads(&self) -> usize {
         self.state.lock().threads
     }

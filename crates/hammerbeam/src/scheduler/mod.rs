@@ -89,6 +89,8 @@ pub(crate) struct Thread {
 struct Roster {
     standing_by: Vec<usize>,
     threads: usize,
+    /// The system refused a thread: no other is asked for before this.
+    pause: Option<Instant>,
     /// The limit was reached, and that was reported.
     reported: bool,
 }
@@ -164,6 +166,9 @@ impl Threads {
     fn enlist(&self, state: ThreadState, processor: usize) -> Option<(usize, Deque<Runnable>)> {
         let number = {
             let mut roster = self.roster.lock();
+            if roster.pause.is_some_and(|until| Instant::now() < until) {
+                return None;
+            }
             if roster.threads >= self.limits.threads {
                 if !std::mem::replace(&mut roster.reported, true) {
                     tracing::error!(
@@ -402,8 +407,14 @@ impl World for Threads {
         self.coarse.load(Ordering::Relaxed)
     }
 
-    fn coarseness(&self) -> u64 {
-        COARSENESS
+    fn limit_base(&self) -> u64 {
+        // A worker reads the clock when it wakes up and every so many turns; nobody does for other threads while all sleep.
+        let running = current::with_local(|local| local.is_running(self, local.number()));
+        if running == Some(true) {
+            self.coarse_now().saturating_add(COARSENESS)
+        } else {
+            self.exact_now()
+        }
     }
 
     fn set_timer(&self, at: u64, action: Action) -> TimerKey {

@@ -15,6 +15,7 @@ use std::time::Duration;
 use parking_lot::{Condvar, Mutex};
 
 use crate::process::current::Entered;
+use crate::process::panics;
 use crate::runtime::Shared;
 use crate::scheduler::usage::{KernelThread, Usage};
 use crate::scheduler::{Threads, worker};
@@ -89,8 +90,7 @@ pub(crate) fn start(shared: &Arc<Shared>) -> std::io::Result<()> {
         .name("hammerbeam-sysmon".into())
         .spawn(move || {
             let shared = thread_shared;
-            // SAFETY: the runtime outlives the guard.
-            let entered = unsafe { Entered::runtime((&*shared).into()) };
+            let entered = Entered::runtime(Arc::clone(&shared));
             watch(&shared);
             drop(entered);
             shared.threads().uncount_thread();
@@ -144,7 +144,7 @@ fn watch(shared: &Arc<Shared>) {
 
         let idle = world.idle.all_sleep(world.processors.len())
             && detached.is_empty()
-            && world.lane.progress().0 == 0
+            && world.lane.is_idle()
             && alarm == 0;
         quiet = if idle { quiet + 1 } else { 0 };
         calm = calm.min(CALM + 1);
@@ -263,10 +263,6 @@ fn hand_off(shared: &Arc<Shared>, processor: usize, stuck: usize) -> bool {
         world.roster.lock().standing_by.push(number);
         return false;
     }
-    tracing::debug!(
-        target: "hammerbeam::scheduler", thread = stuck, processor,
-        "a process does not yield: its worker's processor goes to another thread"
-    );
     let next = world.thread(number);
     next.processor.store(processor, Ordering::Relaxed);
     world.processors[processor]
@@ -278,6 +274,12 @@ fn hand_off(shared: &Arc<Shared>, processor: usize, stuck: usize) -> bool {
         next.assignment.notify_all();
     }
     world.drain(thread);
+    panics::contain("a subscriber", || {
+        tracing::debug!(
+            target: "hammerbeam::scheduler", thread = stuck, processor,
+            "a process does not yield: its worker's processor goes to another thread"
+        );
+    });
     true
 }
 

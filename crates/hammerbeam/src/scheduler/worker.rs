@@ -4,9 +4,12 @@ use std::cell::Cell;
 use std::ptr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::task::Waker;
+use std::time::{Duration, Instant};
 
 use crossbeam_deque::Worker as Deque;
 
+use crate::io::driver::wake_all;
 use crate::mailbox::pool::Pool;
 use crate::process::block::Runnable;
 use crate::process::current::Entered;
@@ -27,6 +30,9 @@ const SEARCHES: usize = 3;
 /// A poll this long, in nanoseconds of the coarse clock, makes a process a hog.
 const LONG_POLL: u64 = 2_000_000;
 
+/// After the system has refused a thread, how long no other is asked for.
+const PAUSE: Duration = Duration::from_secs(1);
+
 /// What a worker's thread keeps for itself.
 pub(crate) struct Local {
     world: *const Threads,
@@ -41,6 +47,7 @@ pub(crate) struct Local {
     last_look: Cell<u64>,
     last_turn: Cell<u64>,
     pub(crate) pool: Pool,
+    woken: Cell<Vec<Waker>>,
 }
 
 thread_local! {
@@ -77,6 +84,7 @@ impl Local {
             last_look: Cell::new(0),
             last_turn: Cell::new(0),
             pool: Pool::new(),
+            woken: Cell::default(),
         }
     }
 
@@ -186,8 +194,8 @@ fn launch(shared: &Arc<Shared>, number: usize, deque: Deque<Runnable>) -> bool {
                 .thread(number)
                 .kernel
                 .store(KernelThread::current().as_raw(), Ordering::Release);
-            // SAFETY: runtime and `local` outlive the guard, which is dropped first.
-            let entered = unsafe { Entered::worker((&*shared).into(), &local) };
+            // SAFETY: `local` outlives the guard, which is dropped first.
+            let entered = unsafe { Entered::worker(Arc::clone(&shared), &local) };
             serve(&shared, &local);
             drop(entered);
             // What is left belongs to processes of a runtime that stops.
@@ -195,6 +203,7 @@ fn launch(shared: &Arc<Shared>, number: usize, deque: Deque<Runnable>) -> bool {
         });
     if let Err(error) = started {
         world.uncount_thread();
+        world.roster.lock().pause = Some(Instant::now() + PAUSE);
         tracing::error!(target: "hammerbeam::scheduler", %error, "cannot start a thread");
         return false;
     }
@@ -320,18 +329,21 @@ fn sleep(world: &Threads, local: &Local, me: &Thread, processor: usize) -> bool 
         .idle
         .going_to_sleep(processor, local.searching.replace(false));
     let driver = &world.processors[processor].driver;
+    let mut woken = local.woken.take();
     let now = if world.work_is_waiting() || !me.next.is_empty() || world.is_stopping() {
         world.refresh_clock()
     } else {
-        local.in_driver.set(true);
-        let now = driver.sleep(|| world.refresh_clock());
-        local.in_driver.set(false);
-        now
+        driver.sleep(|| world.refresh_clock(), &mut woken)
     };
     local.searching.set(world.idle.awake(processor));
     me.state.unpark();
-    local.last_look.set(now);
     local.last_turn.set(now);
+    // Wakers and timers may run foreign code, which may block: not before this thread counts as running, so that sysmon sees it.
+    local.in_driver.set(true);
+    wake_all(&mut woken);
+    local.in_driver.set(false);
+    local.woken.set(woken);
+    fire(world, local, processor, now);
     world.sysmon.wake_if_dozing();
     if local.deque.len() > 1 {
         world.notify();

@@ -49,9 +49,19 @@ pub(crate) fn take_all(header: &Header) {
             }
             Payload::Info | Payload::Told => accept(header, node),
             Payload::Aliased => {
-                if let Some(node) = (header.table.unalias)(header, node) {
-                    push(node);
-                    added += 1;
+                // It drops the message if the alias has ended.
+                let opened =
+                    catch_unwind(AssertUnwindSafe(|| (header.table.unalias)(header, node)));
+                match opened {
+                    Ok(None) => {}
+                    Ok(Some(node)) => {
+                        push(node);
+                        added += 1;
+                    }
+                    Err(payload) => {
+                        end(header, panics::reason("a message's destructor", &*payload));
+                        panics::discard(payload);
+                    }
                 }
             }
             Payload::Signal => {
@@ -116,8 +126,13 @@ fn handle(header: &Header, generation: u64, signal: Signal) -> Option<Owned> {
             linked_exit(header, generation, from, ends, reason)
         }
         Signal::Link { from, number } => {
-            let mut relations = header.extension_or_new().relations.lock();
-            relations.links.entry(from).or_default().theirs = Some(number);
+            let extension = header.extension_or_new();
+            let new = Ends {
+                order: extension.number(),
+                ..Ends::default()
+            };
+            let mut relations = extension.relations.lock();
+            relations.links.entry(from).or_insert(new).theirs = Some(number);
             None
         }
         Signal::Unlink { from, ends } => {
@@ -125,8 +140,10 @@ fn handle(header: &Header, generation: u64, signal: Signal) -> Option<Owned> {
             None
         }
         Signal::Monitor { from, number } => {
-            let mut relations = header.extension_or_new().relations.lock();
-            relations.watchers.insert((number, from), ());
+            let extension = header.extension_or_new();
+            let order = extension.number();
+            let mut relations = extension.relations.lock();
+            relations.watchers.insert((number, from), order);
             None
         }
         Signal::Demonitor { from, number } => {
@@ -215,7 +232,7 @@ fn unlink(header: &Header, from: Pid, known: Ends) {
     if known.mine.is_some() && ends.theirs == known.mine {
         ends.theirs = None;
     }
-    if *ends == Ends::default() {
+    if ends.is_none() {
         relations.links.remove(&from);
         // Dropped without the lock.
         _map = relations.link_maps.remove(&from);
@@ -232,6 +249,15 @@ pub(crate) fn down(
 ) -> Option<Owned> {
     let watch = {
         let mut relations = header.extension()?.relations.lock();
+        // What another process is told under this number is none of ours.
+        if pid.is_some_and(|pid| {
+            relations
+                .watching
+                .get(&number)
+                .is_some_and(|w| w.target != pid)
+        }) {
+            return None;
+        }
         relations.watching.remove(&number)?
     };
     let down = Down {
@@ -280,6 +306,8 @@ pub(crate) fn announce(pid: Pid, extension: &Extension, reason: &Exit) {
             std::mem::take(&mut relations.link_maps),
         )
     };
+    let mut links: Vec<_> = links.into_iter().collect();
+    links.sort_unstable_by_key(|(_, ends)| ends.order);
     for (peer, ends) in links {
         let reason = reason.clone();
         deliver::signal(
@@ -291,7 +319,9 @@ pub(crate) fn announce(pid: Pid, extension: &Extension, reason: &Exit) {
             },
         );
     }
-    for (number, watcher) in watchers.into_keys() {
+    let mut watchers: Vec<_> = watchers.into_iter().collect();
+    watchers.sort_unstable_by_key(|(_, order)| *order);
+    for ((number, watcher), _) in watchers {
         let reason = reason.clone();
         deliver::signal(
             watcher,
@@ -331,6 +361,7 @@ pub(crate) fn refuse(pid: Pid, signal: Signal) {
             let ends = Ends {
                 mine: None,
                 theirs: Some(number),
+                order: 0,
             };
             let reason = Exit::NoProc;
             deliver::signal(

@@ -46,6 +46,7 @@ pub(crate) fn link(
         let ends = Ends {
             mine: Some(number),
             theirs: None,
+            order: number,
         };
         relations.links.insert(peer, ends);
         number

@@ -27,10 +27,7 @@ fn limit_at(world: &dyn World, duration: Duration) -> u64 {
     if duration < LONG {
         at(world, duration)
     } else {
-        later(
-            world.coarse_now().saturating_add(world.coarseness()),
-            duration,
-        )
+        later(world.limit_base(), duration)
     }
 }
 

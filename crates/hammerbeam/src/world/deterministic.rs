@@ -132,8 +132,7 @@ impl Deterministic {
             1 << 20,
             None,
         );
-        // SAFETY: `shared` is dropped after the guard, and only if no process is left.
-        let entered = unsafe { Entered::runtime((&*shared).into()) };
+        let entered = Entered::runtime(Arc::clone(&shared));
         let outcome = Arc::new(Outcome::default());
         let report = Report(Arc::clone(&outcome));
         spawn(move |cx| {

@@ -54,9 +54,9 @@ pub(crate) trait World: Send + Sync {
     /// As `now`, a little behind, and as cheap as a load. Never behind a timer that has fired.
     fn coarse_now(&self) -> u64;
 
-    /// By how much `coarse_now` may be behind, where anybody runs at all.
-    fn coarseness(&self) -> u64 {
-        0
+    /// The time from which a long limit is measured: never behind `now`, and ahead of it by some milliseconds at most.
+    fn limit_base(&self) -> u64 {
+        self.now()
     }
 
     /// Sets a timer.
