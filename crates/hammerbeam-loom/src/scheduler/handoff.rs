@@ -20,7 +20,7 @@ use crate::model::{Parker, check};
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Order {
     AsInTheScheduler,
-    /// The thread touches the idle bit before it has claimed its processor: trap 1 of the scheduler study.
+    /// The thread touches the idle bit before it has claimed its processor.
     IdleBitFirst,
     /// A thread that loses its processor while it searches goes on counting as a searcher.
     KeepsSearching,

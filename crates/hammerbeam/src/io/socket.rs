@@ -3,7 +3,8 @@
 //! **Promise.** G20: an operation is tried before it is waited for, unless the socket is known to be unready; one that was not done has
 //! taken nothing, so every operation of one system call is cancel-safe. A process that is served without ever waiting gives
 //! way when its reductions are spent.
-//! **State.** A socket joins a reactor when it is first waited for: that of the worker which runs the process *then*. One that was
+//! **State.** A socket joins a reactor when it is first waited for: that of the worker which runs the process *then*, unless another
+//! has markedly fewer sockets. One that was
 //! accepted here and handed to a process elsewhere is served where that process runs, and one that is never waited for never
 //! joins.
 //! **Outside.** A socket remembers the runtime it was made in, so a task of another executor may use it. One that was made outside of

@@ -1,7 +1,7 @@
 //! Delivery: from a pid and a value to a node on the receiver's word, and the receiver queued if it slept.
 //!
 //! **Promise.** A send never waits. Its cost in reductions grows with the receiver's queue, so that a fast sender is
-//! descheduled sooner than its slow receiver (decision 8 of the scheduler study).
+//! descheduled sooner than its slow receiver.
 
 use std::ptr::NonNull;
 use std::sync::atomic::Ordering;

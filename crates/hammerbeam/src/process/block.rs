@@ -3,7 +3,7 @@
 //! **State.** The [`Header`] has a shared part (atomics, readable by whoever [pins](crate::process::table) the slot) and an
 //! owner's part (cells). The owner is whoever holds the word's `AWAKE`: the thread that runs the process, or the one that just
 //! woke it and is about to queue it. [`Runnable`] is that ownership as a value.
-//! **Size.** 80 bytes above the body's own future, plus 32 in the process table.
+//! **Size.** 72 bytes at most above the body's own future, plus 32 in the process table.
 //! **Ends.** [`crate::process::run`] drops the body, closes the word, and frees the block; nobody else does.
 
 use std::any::TypeId;

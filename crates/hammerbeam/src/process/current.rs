@@ -9,6 +9,7 @@ use std::ptr;
 use std::sync::Arc;
 
 use crate::process::block::{Header, Runnable};
+use crate::process::pid::PackedPid;
 use crate::process::{Exit, Pid};
 use crate::runtime::Shared;
 use crate::scheduler::worker::Local;
@@ -19,7 +20,7 @@ pub(crate) const SLICE: i32 = 2000;
 pub(crate) struct Here {
     process: Cell<*const Header>,
     /// The pid of that process, which outlives its generation while the process is taken apart.
-    pid: Cell<Option<Pid>>,
+    pid: Cell<PackedPid>,
     runtime: Cell<*const Shared>,
     /// The worker whose loop this thread runs; null elsewhere.
     local: Cell<*const Local>,
@@ -41,7 +42,7 @@ thread_local! {
     static HERE: Here = const {
         Here {
             process: Cell::new(ptr::null()),
-            pid: Cell::new(None),
+            pid: Cell::new(PackedPid::NOBODY),
             runtime: Cell::new(ptr::null()),
             local: Cell::new(ptr::null()),
             budget: Cell::new(0),
@@ -78,7 +79,7 @@ pub(crate) fn at_home<R>(pid: Pid, look: impl FnOnce(&Header) -> R) -> Option<R>
 /// ```
 #[must_use]
 pub fn self_pid() -> Option<Pid> {
-    HERE.with(|here| here.pid.get())
+    HERE.with(|here| here.pid.get().get())
 }
 
 /// The runtime that this thread belongs to or has entered.
@@ -141,7 +142,7 @@ pub(crate) fn owe(settle: impl FnOnce(Option<Exit>) + 'static) {
 /// Marks this thread as polling a process, until dropped.
 pub(crate) struct Polling {
     before: *const Header,
-    pid: Option<Pid>,
+    pid: PackedPid,
     budget: i32,
     holding: bool,
     owed: usize,
@@ -151,7 +152,7 @@ impl Polling {
     pub(crate) fn start(process: &Runnable) -> Self {
         HERE.with(|here| Self {
             before: here.process.replace(process.header()),
-            pid: here.pid.replace(Some(process.header().pid())),
+            pid: here.pid.replace(PackedPid::new(process.header().pid())),
             budget: here.budget.replace(SLICE),
             holding: here.holding.replace(true),
             owed: here.owed.replace(0),

@@ -69,6 +69,18 @@ impl Pid {
 pub(crate) struct PackedPid(u64);
 
 impl PackedPid {
+    /// No process: generations start at 1.
+    pub(crate) const NOBODY: Self = Self(0);
+
+    /// The pid, if it is one.
+    pub(crate) const fn get(self) -> Option<Pid> {
+        if self.0 == 0 {
+            None
+        } else {
+            Some(self.unpack())
+        }
+    }
+
     pub(crate) const fn new(pid: Pid) -> Self {
         Self(pid.slot as u64 | pid.generation << SLOT_BITS)
     }

@@ -7,7 +7,7 @@
 //! **Order.** A sender loads the word, then compares the generation, then exchanges the word. A process that ends raises the
 //! generation, then closes the word. What slips through that net carries its generation and is dropped by the receiver.
 //! **Ends.** A reader of the block holds the slot's *pin* (the block pointer's low bit); the owner takes it before it frees.
-//! **Tested by** `tests/pid.rs`, the models of the word, Miri.
+//! **Tested by** `tests/races.rs`, `tests/regressions.rs`, the models of the word, Miri.
 
 use std::cell::RefCell;
 use std::ptr::{self, NonNull};

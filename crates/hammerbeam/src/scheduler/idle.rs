@@ -4,7 +4,7 @@
 //! once more, or by the one that is woken.
 //! **Order.** Producer: queue, fence, look for searchers and sleepers. Sleeper: announce itself, stop searching, fence, look at all
 //! queues once more. One of them sees the other.
-//! **Tested by** the loom model `idle`, which compiles this file.
+//! **Tested by** the loom models `sleeping`, which compile this file.
 
 use super::sync::{AtomicU64, AtomicUsize, Ordering, fence};
 

@@ -4,7 +4,7 @@
 //! from behind one that does not yield.
 //!
 //! **Promise.** What is put in is taken out once.
-//! **Tested by** the loom model `next_slot`, which compiles this file.
+//! **Tested by** the loom model `next`, which compiles this file.
 
 use core::ptr::{self, NonNull};
 

@@ -2,7 +2,7 @@
 //!
 //! **Promise.** A thread touches what belongs to its processor (idle bit, driver to sleep in) only after it has claimed it by going
 //! from `Running` to `Parked`; sysmon takes a processor away only from `Running`. So a thread that lost its processor between two
-//! polls cannot clear a bit that its successor has set: that race lost wake-ups in the prototype (trap 1 of the study).
+//! polls cannot clear a bit that its successor has set, which would lose wake-ups.
 //! **Tested by** the loom model `handoff`, which compiles this file, and the soak test.
 
 use super::sync::{AtomicU32, Ordering};

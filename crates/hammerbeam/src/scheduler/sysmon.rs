@@ -3,7 +3,7 @@
 //! Every millisecond (four, when all has been well for a while) it publishes the coarse clock and looks at every worker. One that stays in the same poll
 //! - gets its next slot emptied after one round, so that nobody waits behind it while others sleep;
 //! - loses its processor when it has computed for [`HOG_AFTER`], or is blocked in the kernel for [`BLOCKED_AFTER`]; a worker that is
-//!   merely waiting for a core keeps it (trap 2 of the study).
+//!   merely waiting for a core keeps it, or a full machine would get one thread more each time.
 //!
 //! Sockets and timers of a worker that is stuck or late are served by sysmon. After a hand-off it looks four times as often for a
 //! while, since one hog seldom comes alone. When nothing happens it dozes; a worker that wakes up wakes it.
